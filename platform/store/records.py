@@ -1,0 +1,139 @@
+"""What the store gives to readers: plain frozen records, detached from any database session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Every item's result of one benchmark under one protocol, for one checkpoint.
+
+    Attributes:
+        benchmark: Such as `microworld_math`, or `held_out_math` for bits per byte.
+        metric: `bits_per_byte`, `accuracy`, `pass_rate`, ... One metric per record.
+        values: One per item, shape (I,), in the order of `item_ids`.
+        weights: Weight of each item in the score, shape (I,): UTF-8 bytes for bits per byte, else 1.
+        chance: Score of random guessing; NaN where there is none.
+        samples: A few items to read: `{"id", "prompt", "expected", "got", "value"}`.
+    """
+
+    benchmark: str
+    domain: str
+    protocol: str
+    metric: str
+    higher_is_better: bool
+    item_ids: tuple[str, ...]
+    values: Floats
+    weights: Floats
+    chance: float = float("nan")
+    samples: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def score(self) -> float:
+        """The weighted mean over the items."""
+        return float(np.average(self.values, weights=self.weights))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One series along training, such as `loss`, `lr`, `tokens_per_s`; x is trained tokens."""
+
+    name: str
+    tokens: Floats
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a run used. `shared_frac` is the part of `cpu_s` that other runs of the store share."""
+
+    tokens: int
+    flops: float
+    wall_s: float
+    cpu_s: float
+    max_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One recipe with one replicate, with all that is known of it.
+
+    `state` is `done`, `failed`, `running` or `planned`; `cause` and `error` are empty unless failed.
+    `corpora` maps domain -> corpus digest; `num_parameters` counts tied weights once.
+    """
+
+    digest: str
+    recipe: str
+    seed: int
+    world_seed: int
+    state: str
+    cause: str = ""
+    error: str = ""
+    checkpoint: str = ""
+    num_parameters: int = 0
+    outcomes: tuple[Outcomes, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    cost: Cost | None = None
+    corpora: Mapping[str, str] = field(default_factory=dict)
+    epochs: Mapping[str, float] = field(default_factory=dict)
+    mlflow_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One point of a sweep: a recipe under a short name, with its runs ordered by replicate.
+
+    `choices` are the swept values that make the arm (`{"data.level": "L5"}`); `config` is the
+    resolved recipe as nested plain data; `overrides` rebuild it on the command line.
+    """
+
+    label: str
+    recipe: str
+    choices: Mapping[str, str]
+    overrides: tuple[str, ...]
+    config: Mapping[str, Any]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """One domain at one level; `manifest` is the corpus's `manifest.json` (see data_levels)."""
+
+    digest: str
+    domain: str
+    level: str
+    parent: str
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A set of arms that were asked for together.
+
+    Attributes:
+        axes: What was varied: override key -> values, in the order given. Empty for one point.
+        fixed: Overrides that hold for every arm.
+        provenance: `git`, `python`, `platform`, `packages` (name -> version), `started`, `cpu`.
+        num_tasks_unshared: Tasks that the runs would need without sharing; `num_tasks` with it;
+            `num_tasks_reused` were already finished when the sweep was planned.
+    """
+
+    digest: str
+    name: str
+    command: str
+    created: str
+    axes: Mapping[str, tuple[str, ...]]
+    fixed: tuple[str, ...]
+    baseline: str
+    arms: tuple[Arm, ...]
+    corpora: Mapping[str, Corpus]
+    provenance: Mapping[str, Any]
+    num_tasks: int = 0
+    num_tasks_unshared: int = 0
+    num_tasks_reused: int = 0
