@@ -18,7 +18,8 @@ class Outcomes:
         benchmark: Such as `microworld_math`, or `held_out_math` for bits per byte.
         metric: `bits_per_byte`, `accuracy`, `pass_rate`, ... One metric per record.
         values: One per item, shape (I,), in the order of `item_ids`.
-        weights: Weight of each item in the score, shape (I,): UTF-8 bytes for bits per byte, else 1.
+        weights: Weight of each item in the score, shape (I,): UTF-8 bytes for bits per byte,
+            else 1.
         chance: Score of random guessing; NaN where there is none.
         samples: A few items to read: `{"id", "prompt", "expected", "got", "value"}`.
     """
@@ -64,7 +65,7 @@ class Cost:
 class Run:
     """One recipe with one replicate, with all that is known of it.
 
-    `state` is `done`, `failed`, `running` or `planned`; `cause` and `error` are empty unless failed.
+    `state` is `done`, `failed`, `running` or `planned`; `cause` and `error` tell why it failed.
     `corpora` maps domain -> corpus digest; `num_parameters` counts tied weights once.
     """
 

@@ -1,0 +1,1 @@
+"""From what a user says to what runs: schema, composition, resolution, identity, errors."""

@@ -1,0 +1,152 @@
+"""Hydra's parser and composition, with our expansion and our error messages.
+
+`expand` turns the words of the command line into points; `compose` turns one point into a config;
+`explain` turns whatever Hydra or OmegaConf objects to into a `Problem`.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from davinci.platform.config.errors import ConfigError, Problem
+from davinci.platform.config.schema import Config
+
+MAX_POINTS = 10_000
+"""Larger grids are refused with their size: composing them alone would take a quarter hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """What a sweep's words mean: axes in the order given, and every point of their product.
+
+    Attributes:
+        axes: Override key -> values as typed.
+        fixed: Overrides that hold for every point.
+        points: Per point, its choices (key -> value).
+    """
+
+    axes: dict[str, tuple[str, ...]]
+    fixed: tuple[str, ...]
+    points: tuple[dict[str, str], ...]
+
+    def overrides(self, choices: dict[str, str]) -> list[str]:
+        """Return the full list of overrides of one point."""
+        return [*self.fixed, *(f"{key}={value}" for key, value in choices.items())]
+
+
+def config_loader(config_dir: Path) -> ConfigLoader:
+    """Return a loader over a `conf/` folder, for use outside `hydra.main`."""
+    return ConfigLoaderImpl(create_config_search_path(str(config_dir)))
+
+
+def expand(words: Sequence[str], loader: ConfigLoader) -> Expansion:
+    """Expand a sweep's overrides into the grid that they span.
+
+    Raises:
+        ConfigError: If an override cannot be parsed, or the grid is too large.
+    """
+    try:
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+    except HydraException as error:
+        raise ConfigError([explain(error)]) from error
+    axes: dict[str, tuple[str, ...]] = {}
+    fixed: list[str] = []
+    for override in parsed:
+        if override.is_sweep_override():
+            axes[override.get_key_element()] = _values(override)
+        else:
+            fixed.append(override.input_line or "")
+    num_points = 1
+    for values in axes.values():
+        num_points *= len(values)
+    if num_points > MAX_POINTS:
+        rule = f"the grid has {num_points:,} points; at most {MAX_POINTS:,} are planned at once."
+        raise ConfigError([Problem(field=" ".join(axes), value="", rule=rule)])
+    points = tuple(dict(zip(axes, p, strict=True)) for p in itertools.product(*axes.values()))
+    return Expansion(axes=axes, fixed=tuple(fixed), points=points)
+
+
+def compose(loader: ConfigLoader, overrides: Sequence[str], config_name: str) -> DictConfig:
+    """Compose one point.
+
+    Raises:
+        ConfigError: If a group, a field or a value does not exist, or has the wrong type.
+    """
+    try:
+        return loader.load_configuration(
+            config_name=config_name, overrides=list(overrides), run_mode=RunMode.RUN
+        )
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError([explain(error)]) from error
+
+
+def explain(error: Exception) -> Problem:
+    """Return what a Hydra or OmegaConf error says, as a problem of one field."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(error, OverrideParseException):
+        return Problem(field=error.override, value="", rule="cannot be read as field=value.")
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        options = _options(str(error)) or tuple(error.options or ())
+        return Problem(field=group, value=option, rule="there is no such option.", allowed=options)
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        return _unknown_field(cause)
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        value = str(error).rpartition("=")[2] if "=" in str(error) else ""
+        return Problem(field=cause.full_key, value=value, rule=str(cause).splitlines()[0] + ".")
+    ambiguous = re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", str(error))
+    if ambiguous:
+        rule = "several values make a sweep: add -m, or quote the value."
+        return Problem(field=ambiguous[1], value=ambiguous[2], rule=rule)
+    return Problem(field="command line", value="", rule=str(error).splitlines()[0])
+
+
+def known_fields(dotted: str) -> tuple[str, ...]:
+    """Return the field names that the schema has at a dotted place ("" for the top level)."""
+    cls: Any = Config
+    for part in filter(None, dotted.split(".")):
+        if part.isdigit():
+            continue
+        hint = get_type_hints(cls).get(part)
+        nested = [a for a in (hint, *get_args(hint)) if dataclasses.is_dataclass(a)]
+        if not nested:
+            return ()
+        cls = nested[0]
+    return tuple(f.name for f in dataclasses.fields(cls))
+
+
+def _values(override: Override) -> tuple[str, ...]:
+    if not override.is_discrete_sweep():
+        rule = "a continuous interval has no grid; give the values, or use range(...)."
+        raise ConfigError(
+            [Problem(field=override.get_key_element(), value=str(override.value()), rule=rule)]
+        )
+    return tuple(override.sweep_string_iterator())
+
+
+def _options(message: str) -> tuple[str, ...]:
+    listed = message.partition("Available options in")[2].partition("Config search path")[0]
+    return tuple(line.strip() for line in listed.splitlines()[1:] if line.strip())
+
+
+def _unknown_field(cause: OmegaConfBaseException) -> Problem:
+    full_key = str(cause.full_key or cause.key)
+    parent, _, name = full_key.rpartition(".")
+    allowed = known_fields(parent)
+    where = f"in {parent}" if parent else "at the top level"
+    field = full_key if allowed else name
+    return Problem(field=field, value="", rule=f"there is no such field {where}.", allowed=allowed)

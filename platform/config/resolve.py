@@ -1,0 +1,175 @@
+"""From a composed config to a frozen recipe: everything derived once, every rule checked once."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from davinci.data_levels.document import DOMAINS, Domain
+from davinci.data_levels.settings import (
+    ClassifierSettings,
+    LevelSettings,
+    RuleSettings,
+    TeacherSettings,
+)
+from davinci.data_levels.source import SourceSettings
+from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.platform.config.check import check_names, check_reach, check_values
+from davinci.platform.config.compose import explain
+from davinci.platform.config.errors import ConfigError, Problem
+from davinci.platform.config.recipe import (
+    PROTOCOLS,
+    DataSettings,
+    EvaluationSettings,
+    Precision,
+    Recipe,
+    Replicate,
+    Schedule,
+    StageSettings,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Where and how a recipe runs; nothing of it changes the result or enters a digest."""
+
+    output_dir: Path
+    store_url: str
+    mlflow_url: str
+    workers: int
+    accelerator: str
+    devices: int
+    num_threads: int
+    micro_batch_size: int
+    log_interval_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """One point, ready to plan. `mlflow_url` of the runtime is empty when the mirror is off."""
+
+    recipe: Recipe
+    first: Replicate
+    num_seeds: int
+    num_worlds: int
+    runtime: Runtime
+
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Return every (world, seed) of this point, worlds outermost."""
+        return tuple(
+            Replicate(world_seed=self.first.world_seed + world, seed=self.first.seed + seed)
+            for world in range(self.num_worlds)
+            for seed in range(self.num_seeds)
+        )
+
+
+def resolve(config: DictConfig) -> Resolved:
+    """Resolve one composed config.
+
+    Raises:
+        ConfigError: With every problem of this point.
+    """
+    config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    _raise_if(check_names(config))
+    try:
+        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException as error:
+        raise ConfigError([explain(error)]) from error
+    return _resolve_plain(plain)
+
+
+def _resolve_plain(plain: dict[str, Any]) -> Resolved:
+    _raise_if(check_values(plain))
+    recipe = _recipe(plain)
+    _raise_if(check_reach(plain["data"], recipe.data))
+    return Resolved(
+        recipe=recipe,
+        first=Replicate(world_seed=plain["data"]["world_seed"], seed=plain["seed"]),
+        num_seeds=plain["seeds"],
+        num_worlds=plain["worlds"],
+        runtime=_runtime(plain),
+    )
+
+
+def _recipe(plain: dict[str, Any]) -> Recipe:
+    data, scale, trainer = plain["data"], plain["scale"], plain["trainer"]
+    model = {f.name for f in dataclasses.fields(ModelSettings)}
+    optimizer = {f.name for f in dataclasses.fields(OptimizerSettings)}
+    return Recipe(
+        data=DataSettings(
+            source=_source(data),
+            levels={d: data["level_of"][d] or data["level"] for d in DOMAINS},
+            level_settings=LevelSettings(
+                rules=RuleSettings(**data["rules"]),
+                classifier=ClassifierSettings(**data["classifier"]),
+                teacher=TeacherSettings(**data["teacher"]),
+            ),
+            tokenizer_vocab_size=scale["vocab_size"],
+        ),
+        model=ModelSettings(**{k: v for k, v in scale.items() if k in model}),
+        optimizer=OptimizerSettings(
+            lr_peak=scale["lr_peak"], **{k: v for k, v in trainer.items() if k in optimizer}
+        ),
+        stages=_stages(plain),
+        evaluation=EvaluationSettings(
+            protocols=tuple(p for p in PROTOCOLS if p in plain["evaluation"]["protocols"]),
+            max_items=plain["evaluation"]["max_items"],
+            max_new_tokens=plain["evaluation"]["max_new_tokens"],
+        ),
+        precision=cast(Precision, trainer["precision"]),
+    )
+
+
+def _source(data: dict[str, Any]) -> SourceSettings:
+    options: dict[str, Any] = {}
+    if data["source"] == "files":
+        options = {"path": data["path"], "held_out_frac": float(data["held_out_frac"])}
+    return SourceSettings(name=data["source"], documents=data["documents"], options=options)
+
+
+def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
+    scale, mixture = plain["scale"], plain["mixture"]["weights"]
+    batch = scale["batch_tokens"]
+    stages = []
+    for index, stage in enumerate(plain["curriculum"]["stages"]):
+        steps = max(1, round(scale["tokens"] * stage["tokens_frac"] / batch))
+        warmup_steps = round(steps * scale["warmup_frac"]) if stage["warmup"] else 0
+        weights = stage["weights"] or mixture
+        stages.append(
+            StageSettings(
+                name=f"stage-{index + 1}",
+                tokens=steps * batch,
+                batch_tokens=batch,
+                weights={cast(Domain, d): float(weights[d]) for d in DOMAINS if weights[d] > 0},
+                schedule=cast(Schedule, stage["schedule"]),
+                warmup_tokens=warmup_steps * batch,
+                lr_start_frac=float(stage["lr_start_frac"]),
+                lr_end_frac=float(stage["lr_end_frac"]),
+            )
+        )
+    return tuple(stages)
+
+
+def _runtime(plain: dict[str, Any]) -> Runtime:
+    output_dir = Path(plain["output_dir"]).expanduser().absolute()
+    store, trainer = plain["store"], plain["trainer"]
+    mlflow_url = store["mlflow_url"] or f"sqlite:///{output_dir / 'mlflow.db'}"
+    return Runtime(
+        output_dir=output_dir,
+        store_url=store["url"] or f"sqlite:///{output_dir / 'davinci.db'}",
+        mlflow_url=mlflow_url if store["mlflow"] else "",
+        workers=plain["executor"]["workers"],
+        accelerator=trainer["accelerator"],
+        devices=trainer["devices"],
+        num_threads=trainer["num_threads"],
+        micro_batch_size=trainer["micro_batch_size"],
+        log_interval_steps=trainer["log_interval_steps"],
+    )
+
+
+def _raise_if(problems: list[Problem]) -> None:
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,252 @@
+"""What a user may say: the typed schema behind `conf/`, registered with Hydra.
+
+Every field carries a role. *identity* changes the result and enters the recipe's digest;
+*replicate* repeats a recipe (seeds, worlds); *runtime* says where and how; *cosmetic* names things.
+`resolve` turns a composed config into a frozen `Recipe`; nothing else reads these classes.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field, make_dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from davinci.data_levels.settings import ClassifierSettings, RuleSettings, TeacherSettings
+from davinci.models.settings import OptimizerSettings
+
+IDENTITY, REPLICATE, RUNTIME, COSMETIC = "identity", "replicate", "runtime", "cosmetic"
+
+
+def _marked(role: str, default: Any) -> Any:
+    metadata = {"role": role}
+    if dataclasses.is_dataclass(default) or isinstance(default, list | dict):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def identity(default: Any = MISSING) -> Any:
+    """Mark a field that changes the result."""
+    return _marked(IDENTITY, default)
+
+
+def replicate(default: Any) -> Any:
+    """Mark a field that repeats a recipe."""
+    return _marked(REPLICATE, default)
+
+
+def runtime(default: Any) -> Any:
+    """Mark a field that says where and how, not what."""
+    return _marked(RUNTIME, default)
+
+
+def cosmetic(default: Any = "") -> Any:
+    """Mark a name or a note."""
+    return _marked(COSMETIC, default)
+
+
+def _open(settings: type) -> type:
+    """Return a mutable twin of a settings class: OmegaConf refuses to override frozen ones."""
+    fields = [
+        (f.name, f.type, identity(MISSING if f.default is dataclasses.MISSING else f.default))
+        for f in dataclasses.fields(settings)
+    ]
+    return make_dataclass(settings.__name__.replace("Settings", "Config"), fields)
+
+
+if TYPE_CHECKING:
+    from davinci.data_levels.settings import ClassifierSettings as ClassifierConfig
+    from davinci.data_levels.settings import RuleSettings as RuleConfig
+    from davinci.data_levels.settings import TeacherSettings as TeacherConfig
+else:
+    RuleConfig = _open(RuleSettings)
+    ClassifierConfig = _open(ClassifierSettings)
+    TeacherConfig = _open(TeacherSettings)
+
+
+@dataclass
+class WeightsConfig:
+    """Share of the training tokens per domain; must sum to 1."""
+
+    general: float = identity()
+    code: float = identity()
+    math: float = identity()
+    science: float = identity()
+    qa: float = identity()
+
+
+@dataclass
+class LevelOfConfig:
+    """Level of one domain where it differs from `data.level`."""
+
+    general: str | None = identity(None)
+    code: str | None = identity(None)
+    math: str | None = identity(None)
+    science: str | None = identity(None)
+    qa: str | None = identity(None)
+
+
+@dataclass
+class DataConfig:
+    """A source of documents and the depth to which they are processed.
+
+    `documents` caps the documents per domain (0: the source's own size).
+    """
+
+    source: str = identity()
+    level: str = identity("L3")
+    level_of: LevelOfConfig = identity(LevelOfConfig())
+    documents: int = identity(0)
+    path: str = identity("")
+    held_out_frac: float = identity(0.02)
+    world_seed: int = replicate(0)
+    rules: RuleConfig = identity(RuleConfig())
+    classifier: ClassifierConfig = identity(ClassifierConfig())
+    teacher: TeacherConfig = identity(TeacherConfig())
+
+
+@dataclass
+class MixtureConfig:
+    """Weights over the domains, under a name."""
+
+    name: str = cosmetic()
+    weights: WeightsConfig = identity(WeightsConfig())
+
+
+@dataclass
+class StageConfig:
+    """One stage: a fraction of the training tokens, its schedule, and its own mixture if any."""
+
+    name: str = cosmetic(MISSING)
+    tokens_frac: float = identity(1.0)
+    weights: WeightsConfig | None = identity(None)
+    schedule: str = identity("constant")
+    warmup: bool = identity(False)
+    lr_start_frac: float = identity(1.0)
+    lr_end_frac: float = identity(1.0)
+
+
+@dataclass
+class CurriculumConfig:
+    """The stages, in order."""
+
+    name: str = cosmetic()
+    stages: list[StageConfig] = identity([])
+
+
+@dataclass
+class EvaluationConfig:
+    """Protocols that score the final checkpoint; `max_items` 0 means every item."""
+
+    name: str = cosmetic()
+    protocols: list[str] = identity([])
+    max_items: int = identity(0)
+    max_new_tokens: int = identity(96)
+
+
+@dataclass
+class ScaleConfig:
+    """Shape of the model and the budget that goes with it; tokens are trained tokens."""
+
+    name: str = cosmetic()
+    hidden_size: int = identity()
+    num_layers: int = identity()
+    num_heads: int = identity()
+    num_kv_heads: int = identity()
+    head_dim: int = identity()
+    intermediate_size: int = identity()
+    vocab_size: int = identity()
+    context_length: int = identity()
+    rope_theta: float = identity(10_000.0)
+    rms_norm_eps: float = identity(1e-6)
+    tie_embeddings: bool = identity(True)
+    tokens: int = identity()
+    batch_tokens: int = identity()
+    lr_peak: float = identity()
+    warmup_frac: float = identity(0.02)
+
+
+_DEFAULTS = {f.name: f.default for f in dataclasses.fields(OptimizerSettings)}
+
+
+@dataclass
+class TrainerConfig:
+    """The optimizer and the precision (identity), the device and its use (runtime)."""
+
+    precision: str = identity("32-true")
+    beta1: float = identity(_DEFAULTS["beta1"])
+    beta2: float = identity(_DEFAULTS["beta2"])
+    eps: float = identity(_DEFAULTS["eps"])
+    weight_decay: float = identity(_DEFAULTS["weight_decay"])
+    grad_clip_norm: float = identity(_DEFAULTS["grad_clip_norm"])
+    accelerator: str = runtime("auto")
+    devices: int = runtime(1)
+    num_threads: int = runtime(1)
+    micro_batch_size: int = runtime(0)
+    log_interval_steps: int = runtime(20)
+
+
+@dataclass
+class ExecutorConfig:
+    """Where tasks run; `workers` 0 means one per core (or per GPU)."""
+
+    name: str = runtime("local")
+    workers: int = runtime(0)
+
+
+@dataclass
+class StoreConfig:
+    """The SQL store (the truth) and MLflow (its mirror); empty URLs mean files in `output_dir`."""
+
+    url: str = runtime("")
+    mlflow: bool = runtime(True)
+    mlflow_url: str = runtime("")
+
+
+@dataclass
+class SweepConfig:
+    """How a sweep is planned and judged; `baseline` is an arm's label, by default the first."""
+
+    name: str = cosmetic()
+    baseline: str = cosmetic()
+    dry_run: bool = runtime(False)
+
+
+@dataclass
+class Config:
+    """Everything that `python run.py` understands."""
+
+    data: DataConfig = identity(DataConfig())
+    mixture: MixtureConfig = identity(MixtureConfig())
+    curriculum: CurriculumConfig = identity(CurriculumConfig())
+    evaluation: EvaluationConfig = identity(EvaluationConfig())
+    scale: ScaleConfig = identity(ScaleConfig())
+    trainer: TrainerConfig = identity(TrainerConfig())
+    executor: ExecutorConfig = runtime(ExecutorConfig())
+    store: StoreConfig = runtime(StoreConfig())
+    sweep: SweepConfig = runtime(SweepConfig())
+    seed: int = replicate(0)
+    seeds: int = replicate(3)
+    worlds: int = replicate(1)
+    output_dir: str = runtime("outputs")
+
+
+def register_schema() -> None:
+    """Make the schema known to Hydra, so that every value is type-checked as it is composed."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def role_of(cls: type, dotted: str) -> str:
+    """Return the role of a field by its dotted name; `group` where it names a whole group."""
+    head, _, rest = dotted.partition(".")
+    found = {f.name: f for f in dataclasses.fields(cls)}.get(head)  # type: ignore[arg-type]
+    if found is None:
+        return IDENTITY
+    nested = [a for a in (found.type, *get_args(found.type)) if dataclasses.is_dataclass(a)]
+    if nested and not rest:
+        return "group" if found.metadata["role"] == IDENTITY else str(found.metadata["role"])
+    return (
+        role_of(nested[0], rest)
+        if nested and isinstance(nested[0], type)
+        else str(found.metadata["role"])
+    )

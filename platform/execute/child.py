@@ -1,0 +1,88 @@
+"""The inside of a task's process: the work, and honest words about how it ended.
+
+The process reports through a pipe and never writes a status itself: the supervisor at the other end
+does, also when nothing more comes through.
+"""
+
+import resource
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+from davinci.platform.execute.work import perform
+from davinci.platform.ledger.ledger import Usage
+
+MIN_REPORT_INTERVAL_S = 0.25
+
+
+class Report(NamedTuple):
+    """How far a task is."""
+
+    done: int
+    total: int
+    note: str
+
+
+class Ended(NamedTuple):
+    """How a task ended; `cause` is empty when it went well."""
+
+    cause: str
+    error: str
+    usage: Usage
+
+
+def main(frozen: Path, pipe: Connection) -> None:
+    """Do one task, reporting through `pipe`."""
+    started = time.perf_counter()
+    cause = error = ""
+    try:
+        perform(frozen, _Reporter(pipe))
+    except KeyboardInterrupt:
+        cause, error = "preempted", "interrupted"
+    except BaseException as failure:
+        cause, error = name_cause(failure), traceback.format_exc()
+    pipe.send(Ended(cause, error, _usage(started)))
+    pipe.close()
+
+
+def name_cause(failure: BaseException) -> str:
+    """Return the cause of a failure in the ledger's words."""
+    if isinstance(failure, MemoryError) or "out of memory" in str(failure).lower():
+        return "out of memory"
+    if type(failure).__name__ == "TrainingDiverged":
+        return "diverged"
+    if isinstance(failure, BrokenPipeError | SystemExit):
+        return "preempted"
+    if isinstance(failure, OSError):
+        return "infrastructure"
+    if isinstance(failure, ValueError | UnicodeError):
+        return "bad data"
+    return "bug"
+
+
+class _Reporter:
+    """Sends progress no more often than people can read it."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._last_s = 0.0
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        if now - self._last_s >= MIN_REPORT_INTERVAL_S:
+            self._last_s = now
+            self._pipe.send(Report(done, total, note))
+
+
+def _usage(started: float) -> Usage:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rss_unit = 1 if sys.platform == "darwin" else 1024
+    return Usage(
+        wall_s=time.perf_counter() - started,
+        cpu_s=own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+        max_rss_bytes=own.ru_maxrss * rss_unit,
+    )

@@ -1,0 +1,40 @@
+"""Where artifacts live, and how they get there: written aside, published by one rename."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from davinci.platform.ledger.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders under `output_dir`; every artifact is `artifacts/<kind>/<digest>/`."""
+
+    output_dir: Path
+
+    def artifact(self, task: Task) -> Path:
+        """Return the final place of a task's artifact."""
+        return self.output_dir / "artifacts" / task.kind / task.digest
+
+    def draft(self, task: Task) -> Path:
+        """Return where this process's attempt writes: beside the final place, on the same disk."""
+        return self.artifact(task).with_name(f".{task.digest}.{os.getpid()}")
+
+    def frozen(self, task: Task) -> Path:
+        """Return the file that holds all that the task's process needs to know."""
+        return self.output_dir / "tasks" / f"{task.digest}.json"
+
+    def publish(self, task: Task) -> None:
+        """Move a finished draft to its final place in one step."""
+        draft, final = self.draft(task), self.artifact(task)
+        if final.exists():
+            shutil.rmtree(draft)
+        else:
+            draft.rename(final)
+
+    def clear_drafts(self, task: Task) -> None:
+        """Remove what attempts that died have left; only the holder of the lease may call this."""
+        for draft in self.artifact(task).parent.glob(f".{task.digest}.*"):
+            shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""One task in one process: read its frozen file, do the work, leave the artifact.
+
+The process knows neither the command line nor the sweep: `python -m davinci.platform.execute.work
+FILE` does the same by hand, or under torchrun.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from davinci.data_levels.settings import LevelSettings
+from davinci.data_levels.source import SourceSettings
+from davinci.platform.config.identity import canonical, restore
+from davinci.platform.config.recipe import EvaluationSettings
+from davinci.platform.config.resolve import Runtime
+from davinci.platform.execute.layout import Layout
+from davinci.platform.ledger.task import Task
+from davinci.platform.training.settings import SegmentSettings, TrainingRuntime
+
+Progress = Callable[[int, int, str], None]
+Inputs = Mapping[str, Path]
+
+
+def freeze(task: Task, tasks: Mapping[str, Task], layout: Layout, runtime: Runtime) -> Path:
+    """Write down all that a task's process needs; return the file."""
+    document = {
+        "kind": task.kind,
+        "digest": task.digest,
+        "label": task.label,
+        "settings": task.settings,
+        "source": canonical(task.source) if task.source else None,
+        "inputs": {n: str(layout.artifact(tasks[d])) for n, d in task.inputs.items()},
+        "out": str(layout.draft(task)),
+        "training": canonical(_training_runtime(runtime)),
+    }
+    path = layout.frozen(task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1))
+    return path
+
+
+def perform(frozen: Path, progress: Progress) -> None:
+    """Do the task that a frozen file describes.
+
+    Raises:
+        ValueError: If the data or the settings cannot be worked with.
+        TrainingDiverged: If a training loss is no longer finite.
+    """
+    document = json.loads(frozen.read_text())
+    out = Path(document["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    inputs = {name: Path(path) for name, path in document["inputs"].items()}
+    WORK[document["kind"]](document, inputs, out, progress)
+
+
+def _held_out(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.data_levels.held_out import build_held_out
+
+    build_held_out(restore(SourceSettings, document["source"]), out)
+
+
+def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.data_levels.build import build_corpus
+
+    settings = document["settings"]
+    build_corpus(
+        restore(SourceSettings, document["source"]),
+        settings["domain"],
+        settings["level"],
+        restore(LevelSettings, settings["level_settings"]),
+        parent=inputs.get("parent"),
+        out=out,
+        progress=progress,
+    )
+
+
+def _tokenizer(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.data_levels.tokenizer import train_tokenizer
+
+    train_tokenizer(inputs, document["settings"]["vocab_size"], out)  # type: ignore[arg-type]
+
+
+def _shards(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.data_levels.shards import write_shards
+
+    write_shards(inputs["corpus"], inputs["tokenizer"], out, progress)
+
+
+def _segment(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.training.segment import train_segment
+
+    train_segment(
+        restore(SegmentSettings, document["settings"]),
+        shards={n.removeprefix("shards."): p for n, p in inputs.items() if n != "parent"},  # type: ignore[misc]
+        parent=inputs.get("parent"),
+        out=out,
+        runtime=restore(TrainingRuntime, document["training"]),
+        progress=progress,
+    )
+
+
+def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.evaluation.evaluate import evaluate
+
+    settings = restore(EvaluationSettings, document["settings"]["evaluation"])
+    evaluate(
+        settings.protocols[0],
+        model_dir=inputs["segment"] / "model",
+        tokenizer_file=inputs["tokenizer"] / "tokenizer.json",
+        held_out=inputs["held_out"],
+        settings=settings,
+        out=out,
+        runtime=restore(TrainingRuntime, document["training"]),
+        progress=progress,
+    )
+
+
+WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] = {
+    "held_out": _held_out,
+    "corpus": _corpus,
+    "tokenizer": _tokenizer,
+    "shards": _shards,
+    "segment": _segment,
+    "evaluation": _evaluation,
+}
+
+PRELOAD: Mapping[str, tuple[str, ...]] = {
+    "segment": ("davinci.platform.training.segment",),
+    "evaluation": ("davinci.platform.evaluation.evaluate",),
+}
+"""Modules worth importing once, before the processes of these kinds are forked."""
+
+
+def _training_runtime(runtime: Runtime) -> TrainingRuntime:
+    return TrainingRuntime(
+        accelerator=runtime.accelerator,
+        devices=runtime.devices,
+        num_threads=runtime.num_threads,
+        micro_batch_size=runtime.micro_batch_size,
+        log_interval_steps=runtime.log_interval_steps,
+    )
+
+
+if __name__ == "__main__":
+    perform(Path(sys.argv[1]), lambda done, total, note: print(f"{done}/{total} {note}"))

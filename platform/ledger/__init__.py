@@ -1,0 +1,1 @@
+"""The ledger: who does which task, and what became of it."""

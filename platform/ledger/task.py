@@ -1,0 +1,44 @@
+"""A task: one unit of work, named by what determines its result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from davinci.data_levels.source import SourceSettings
+from davinci.platform.config.identity import digest
+
+Kind = Literal["held_out", "corpus", "tokenizer", "shards", "segment", "evaluation"]
+
+KIND_VERSIONS: Mapping[Kind, int] = {
+    "held_out": 1,
+    "corpus": 1,
+    "tokenizer": 1,
+    "shards": 1,
+    "segment": 1,
+    "evaluation": 1,
+}
+"""The declared version of each kind's code; raise it when the same settings give other results."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One unit of work.
+
+    Attributes:
+        settings: Canonical plain data; with the kind's version and the inputs, all of its identity.
+        inputs: Name of each input -> digest of the task that makes it.
+        label: A few words for people; not part of the identity.
+        source: Where the documents are found now; the identity holds what they are instead.
+    """
+
+    kind: Kind
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    source: SourceSettings | None = None
+
+    @property
+    def digest(self) -> str:
+        """The sha256 that names this task and its artifact."""
+        parts = (self.kind, KIND_VERSIONS[self.kind], self.settings, self.inputs)
+        return digest(dict(zip(("kind", "version", "settings", "inputs"), parts, strict=True)))

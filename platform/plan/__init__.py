@@ -1,0 +1,1 @@
+"""From recipes to tasks: what must be computed, shared wherever two recipes agree."""

@@ -1,0 +1,194 @@
+"""The planner: every run's chain of tasks, merged into one graph.
+
+    held_out ─> corpus L0 ─> L1 ─> ... ─> shards ─┐
+                          └─> tokenizer ──┘       ├─> segment ─> segment ─> ... ─> evaluation
+                                                  ┘                  (one per protocol)
+
+The tokenizer is trained on L1 text of every domain, whatever the arm's levels: bits per byte and
+token budgets stay comparable between arms.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from davinci.data_levels.document import DOMAINS, LEVELS, Domain
+from davinci.data_levels.levels import LEVEL_VERSIONS
+from davinci.data_levels.settings import LevelSettings
+from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources import source_identity
+from davinci.platform.config.identity import canonical, digest
+from davinci.platform.config.recipe import EvaluationSettings, Protocol, Recipe, Replicate
+from davinci.platform.ledger.task import Kind, Task
+from davinci.platform.training.settings import SegmentSettings
+
+TOKENIZER_LEVEL = "L1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One run and the tasks that make it: role (`corpus.math`, `segment.0`, ...) -> digest."""
+
+    recipe: Recipe
+    replicate: Replicate
+    tasks: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The identity of the run: recipe and replicate."""
+        return digest({"recipe": self.recipe, "replicate": self.replicate})
+
+
+@dataclass(slots=True)
+class Plan:
+    """Tasks by digest, in an order in which every task comes after its inputs."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    runs: list[PlannedRun] = field(default_factory=list)
+    num_tasks_unshared: int = 0
+
+    def add(
+        self,
+        kind: Kind,
+        settings: object,
+        inputs: Mapping[str, str],
+        label: str,
+        source: SourceSettings | None = None,
+    ) -> str:
+        """Add a task unless an equal one is there; return its digest."""
+        task = Task(
+            kind=kind, settings=canonical(settings), inputs=inputs, label=label, source=source
+        )
+        self.tasks.setdefault(task.digest, task)
+        return task.digest
+
+    def needed(self, digest: str) -> set[str]:
+        """Return the digests of a task and of all that it is made from."""
+        found: set[str] = set()
+        waiting = [digest]
+        while waiting:
+            found.add(task := waiting.pop())
+            waiting += [d for d in self.tasks[task].inputs.values() if d not in found]
+        return found
+
+
+def make_plan(wanted: Iterable[tuple[Recipe, Replicate]]) -> Plan:
+    """Plan every (recipe, replicate), sharing all tasks that are equal."""
+    plan = Plan()
+    for recipe, replicate in dict.fromkeys((_Key(r, digest(r)), s) for r, s in wanted):
+        tasks = _plan_run(plan, recipe.recipe, replicate)
+        plan.runs.append(PlannedRun(recipe=recipe.recipe, replicate=replicate, tasks=tasks))
+        own = set().union(*(plan.needed(d) for d in tasks.values()))
+        plan.num_tasks_unshared += len(own)
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A recipe that can stand in a set: equal where its digest is."""
+
+    recipe: Recipe = field(compare=False)
+    digest: str
+
+
+def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str]:
+    source = replace(recipe.data.source, world_seed=replicate.world_seed)
+    identity = {"source": source_identity(source)}
+    held_out = plan.add("held_out", identity, {}, f"{source.name} held-out items", source)
+    tokenizer = _plan_tokenizer(plan, recipe, source, held_out)
+    tasks = {"held_out": held_out, "tokenizer": tokenizer}
+    shards: dict[str, str] = {}
+    for domain in DOMAINS:
+        if any(stage.weights.get(domain, 0) > 0 for stage in recipe.stages):
+            level = recipe.data.levels[domain]
+            corpus = _plan_corpus(plan, recipe.data.level_settings, source, domain, level, held_out)
+            inputs = {"corpus": corpus, "tokenizer": tokenizer}
+            shards[domain] = plan.add("shards", {}, inputs, f"{domain} {level} tokens")
+            tasks |= {f"corpus.{domain}": corpus, f"shards.{domain}": shards[domain]}
+    checkpoint = ""
+    for index in range(len(recipe.stages)):
+        checkpoint = _plan_segment(plan, recipe, replicate, index, shards, checkpoint)
+        tasks[f"segment.{index}"] = checkpoint
+    inputs = {"segment": checkpoint, "tokenizer": tokenizer, "held_out": held_out}
+    for protocol in recipe.evaluation.protocols:
+        settings = {"evaluation": _only(recipe.evaluation, protocol)}
+        label = f"{protocol} seed {replicate.seed}"
+        tasks[f"evaluation.{protocol}"] = plan.add("evaluation", settings, inputs, label)
+    return tasks
+
+
+def _plan_tokenizer(plan: Plan, recipe: Recipe, source: SourceSettings, held_out: str) -> str:
+    inputs = {
+        domain: _plan_corpus(plan, LevelSettings(), source, domain, TOKENIZER_LEVEL, held_out)
+        for domain in DOMAINS
+    }
+    settings = {"vocab_size": recipe.data.tokenizer_vocab_size}
+    return plan.add("tokenizer", settings, inputs, f"{source.name} tokenizer")
+
+
+def _plan_corpus(
+    plan: Plan,
+    settings: LevelSettings,
+    source: SourceSettings,
+    domain: Domain,
+    level: str,
+    held_out: str,
+) -> str:
+    parent = held_out
+    known = {"source": plan.tasks[held_out].settings["source"]}
+    for step in LEVELS[: LEVELS.index(level) + 1]:
+        identity = {
+            **known,
+            "domain": domain,
+            "level": step,
+            "level_version": LEVEL_VERSIONS[step],
+            "level_settings": _used(settings, step),
+        }
+        name = "held_out" if step == "L0" else "parent"
+        parent = plan.add("corpus", identity, {name: parent}, f"{domain} {step}", source)
+    return parent
+
+
+def _plan_segment(
+    plan: Plan,
+    recipe: Recipe,
+    replicate: Replicate,
+    index: int,
+    shards: Mapping[str, str],
+    parent: str,
+) -> str:
+    stage = recipe.stages[index]
+    settings = SegmentSettings(
+        model=recipe.model,
+        optimizer=recipe.optimizer,
+        stage=stage,
+        stage_index=index,
+        tokens_before=sum(s.tokens for s in recipe.stages[:index]),
+        seed=replicate.seed,
+        precision=recipe.precision,
+    )
+    inputs = {f"shards.{domain}": shards[domain] for domain in stage.weights}
+    if parent:
+        inputs["parent"] = parent
+    levels = "/".join(sorted({recipe.data.levels[d] for d in stage.weights}))
+    label = f"train {levels} seed {replicate.seed}"
+    label += f" stage {index + 1}" if len(recipe.stages) > 1 else ""
+    return plan.add("segment", settings, inputs, label)
+
+
+def _used(settings: LevelSettings, level: str) -> LevelSettings:
+    """Keep only the settings that a level reads, so that the others cannot rename it."""
+    match level:
+        case "L2":
+            return LevelSettings(rules=settings.rules)
+        case "L3":
+            return LevelSettings(classifier=settings.classifier)
+        case "L4" | "L5":
+            return LevelSettings(teacher=settings.teacher)
+        case _:
+            return LevelSettings()
+
+
+def _only(settings: EvaluationSettings, protocol: Protocol) -> EvaluationSettings:
+    if protocol == "generative":
+        return replace(settings, protocols=(protocol,))
+    return EvaluationSettings(protocols=(protocol,), max_items=settings.max_items)

@@ -1,0 +1,240 @@
+"""Reading the store: whole sweeps as plain records, for statistics, reports and mirrors."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, RowMapping, select
+
+from davinci.platform.store import tables
+from davinci.platform.store.records import Arm, Corpus, Cost, Curve, Floats, Outcomes, Run, Sweep
+
+
+class UnknownSweep(LookupError):
+    """No sweep has that digest or name."""
+
+
+def list_sweeps(engine: Engine) -> list[str]:
+    """Return the digests of all sweeps, newest first."""
+    with engine.connect() as connection:
+        order = tables.sweep.c.created.desc()
+        return list(connection.scalars(select(tables.sweep.c.digest).order_by(order)))
+
+
+def find_sweep(engine: Engine, start: str) -> str:
+    """Return the digest that begins with `start`; the newest when `start` is empty.
+
+    Raises:
+        UnknownSweep: If none begins so, or several do.
+    """
+    found = [digest for digest in list_sweeps(engine) if digest.startswith(start)]
+    if not found or (start and len(found) > 1):
+        known = ", ".join(d[:12] for d in list_sweeps(engine)[:5]) or "none"
+        which = "Several sweeps begin" if found else "No sweep begins"
+        raise UnknownSweep(f"{which} with {start!r}; newest: {known}.")
+    return found[0]
+
+
+def load_sweep(engine: Engine, digest: str) -> Sweep:
+    """Return one sweep with all that is known of its runs.
+
+    Raises:
+        UnknownSweep: If there is none with this digest.
+    """
+    with engine.connect() as connection:
+        where = tables.sweep.c.digest == digest
+        row = connection.execute(select(tables.sweep).where(where)).mappings().first()
+        if row is None:
+            known = ", ".join(d[:12] for d in list_sweeps(engine)[:5]) or "none"
+            raise UnknownSweep(f"No sweep {digest[:12]!r} in the store; newest: {known}.")
+        arms = _arms(connection, digest)
+        wanted = {c for arm in arms for run in arm.runs for c in run.corpora.values()}
+        return Sweep(
+            digest=digest,
+            name=row["name"],
+            command=row["command"],
+            created=row["created"],
+            axes={axis: tuple(values) for axis, values in row["axes"]},
+            fixed=tuple(row["fixed"]),
+            baseline=row["baseline"],
+            arms=arms,
+            corpora=_corpora(connection, wanted),
+            provenance=row["provenance"],
+            num_tasks=row["num_tasks"],
+            num_tasks_unshared=row["num_tasks_unshared"],
+            num_tasks_reused=row["num_tasks_reused"],
+        )
+
+
+def array(blob: bytes) -> Floats:
+    """Return what `write.floats` stored."""
+    return np.frombuffer(blob, dtype="<f8").astype(np.float64)
+
+
+def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:
+    query = (
+        select(tables.arm, tables.recipe.c.config)
+        .join(tables.recipe, tables.arm.c.recipe == tables.recipe.c.digest)
+        .where(tables.arm.c.sweep == sweep)
+        .order_by(tables.arm.c.position)
+    )
+    return tuple(
+        Arm(
+            label=row["label"],
+            recipe=row["recipe"],
+            choices=row["choices"],
+            overrides=tuple(row["overrides"]),
+            config=row["config"],
+            runs=_runs(connection, sweep, row["position"]),
+        )
+        for row in connection.execute(query).mappings()
+    )
+
+
+def _runs(connection: Connection, sweep: str, position: int) -> tuple[Run, ...]:
+    query = (
+        select(tables.run)
+        .join(tables.arm_run, tables.arm_run.c.run == tables.run.c.digest)
+        .where(tables.arm_run.c.sweep == sweep, tables.arm_run.c.position == position)
+        .order_by(tables.run.c.world_seed, tables.run.c.seed)
+    )
+    return tuple(_run(connection, row) for row in connection.execute(query).mappings())
+
+
+def _run(connection: Connection, row: RowMapping) -> Run:
+    query = (
+        select(tables.run_task.c.role, tables.task)
+        .join(tables.task, tables.run_task.c.task == tables.task.c.digest)
+        .where(tables.run_task.c.run == row["digest"])
+    )
+    tasks = {r["role"]: r for r in connection.execute(query).mappings()}
+    state, cause, error = _state(tasks)
+    segments = [tasks[role] for role in sorted(tasks) if role.startswith("segment.")]
+    results = _segments(connection, [s["digest"] for s in segments])
+    return Run(
+        digest=row["digest"],
+        recipe=row["recipe"],
+        seed=row["seed"],
+        world_seed=row["world_seed"],
+        state=state,
+        cause=cause,
+        error=error,
+        checkpoint=segments[-1]["digest"] if segments else "",
+        num_parameters=results[-1]["num_parameters"] if results else 0,
+        outcomes=_outcomes(connection, tasks),
+        curves=_curves(connection, [s["digest"] for s in segments]),
+        cost=_cost(tasks, results),
+        corpora=_by_domain(tasks, "corpus."),
+        epochs=_epochs(results),
+        mlflow_run_id=_mlflow_run(connection, row["digest"]),
+    )
+
+
+def _state(tasks: Mapping[str, RowMapping]) -> tuple[str, str, str]:
+    """Return the state of a run from those of its tasks: failed beats running beats planned."""
+    broken = [t for t in tasks.values() if t["state"] == "failed"]
+    broken += [t for t in tasks.values() if t["state"] == "skipped"]
+    if broken:
+        return "failed", broken[0]["cause"], f"{broken[0]['label']}: {broken[0]['error']}"
+    states = {t["state"] for t in tasks.values()}
+    if states == {"done"}:
+        return "done", "", ""
+    return ("running" if "running" in states else "planned"), "", ""
+
+
+def _segments(connection: Connection, digests: list[str]) -> list[RowMapping]:
+    query = select(tables.segment).where(tables.segment.c.task.in_(digests))
+    found = {row["task"]: row for row in connection.execute(query).mappings()}
+    return [found[d] for d in digests if d in found]
+
+
+def _outcomes(connection: Connection, tasks: Mapping[str, RowMapping]) -> tuple[Outcomes, ...]:
+    digests = [t["digest"] for role, t in tasks.items() if role.startswith("evaluation.")]
+    query = (
+        select(tables.outcomes)
+        .where(tables.outcomes.c.task.in_(digests))
+        .order_by(tables.outcomes.c.protocol, tables.outcomes.c.benchmark, tables.outcomes.c.metric)
+    )
+    return tuple(
+        Outcomes(
+            benchmark=row["benchmark"],
+            domain=row["domain"],
+            protocol=row["protocol"],
+            metric=row["metric"],
+            higher_is_better=bool(row["higher_is_better"]),
+            item_ids=tuple(row["item_ids"]),
+            values=array(row["values"]),
+            weights=array(row["weights"]),
+            chance=float("nan") if row["chance"] is None else row["chance"],
+            samples=tuple(row["samples"]),
+        )
+        for row in connection.execute(query).mappings()
+    )
+
+
+def _curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:
+    """Return the series of all segments of a run, joined in their order."""
+    query = select(tables.curve).where(tables.curve.c.task.in_(digests))
+    parts = sorted(
+        connection.execute(query).mappings(), key=lambda r: (r["name"], digests.index(r["task"]))
+    )
+    names = dict.fromkeys(part["name"] for part in parts)
+    return tuple(
+        Curve(
+            name=name,
+            tokens=np.concatenate([array(p["tokens"]) for p in parts if p["name"] == name]),
+            values=np.concatenate([array(p["values"]) for p in parts if p["name"] == name]),
+        )
+        for name in names
+    )
+
+
+def _cost(tasks: Mapping[str, RowMapping], segments: list[RowMapping]) -> Cost | None:
+    own = [t for role, t in tasks.items() if role.split(".")[0] in ("segment", "evaluation")]
+    if not segments:
+        return None
+    return Cost(
+        tokens=sum(s["tokens"] for s in segments),
+        flops=sum(s["flops"] for s in segments),
+        wall_s=sum(t["wall_s"] for t in own),
+        cpu_s=sum(t["cpu_s"] for t in own),
+        max_rss_bytes=max(t["max_rss_bytes"] for t in own),
+    )
+
+
+def _epochs(segments: list[RowMapping]) -> dict[str, float]:
+    """Return how often each domain's tokens were seen, over all segments."""
+    total: dict[str, float] = {}
+    for row in segments:
+        for domain, epochs in row["result"]["epochs_per_domain"].items():
+            total[domain] = total.get(domain, 0.0) + epochs
+    return total
+
+
+def _by_domain(tasks: Mapping[str, RowMapping], prefix: str) -> dict[str, str]:
+    return {r.removeprefix(prefix): t["digest"] for r, t in tasks.items() if r.startswith(prefix)}
+
+
+def _corpora(connection: Connection, wanted: Iterable[str]) -> dict[str, Corpus]:
+    """Return corpora with their ancestors, each level that a document went through."""
+    query = select(tables.corpus)
+    rows: dict[str, Any] = {r["task"]: r for r in connection.execute(query).mappings()}
+    found: dict[str, Corpus] = {}
+    waiting = [digest for digest in wanted if digest in rows]
+    while waiting:
+        row = rows[waiting.pop()]
+        found[row["task"]] = Corpus(
+            digest=row["task"],
+            domain=row["domain"],
+            level=row["level"],
+            parent=row["parent"],
+            manifest=row["manifest"],
+        )
+        if row["parent"] in rows and row["parent"] not in found:
+            waiting.append(row["parent"])
+    return found
+
+
+def _mlflow_run(connection: Connection, run: str) -> str:
+    query = select(tables.mirror.c.mlflow_run_id).where(tables.mirror.c.run == run)
+    return connection.scalar(query) or ""

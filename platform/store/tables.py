@@ -1,0 +1,177 @@
+"""The tables. Arrays (outcomes, curves) are little-endian float64 blobs; nested data is JSON.
+
+sweep ──< arm ──< arm_run >── run ──< run_task >── task ──< task_input
+            │                  │                    ├─ corpus   (one per corpus task)
+            └── recipe ────────┘                    ├─ segment, curve  (per segment task)
+                                                    └─ outcomes (per evaluation task)
+"""
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+
+def _digest(name: str, *, key: bool = True, of: str = "") -> "Column[str]":
+    if of:
+        return Column(name, String(64), ForeignKey(f"{of}.digest"), primary_key=key)
+    return Column(name, String(64), primary_key=key)
+
+
+davinci_schema = Table("davinci_schema", metadata, Column("version", Integer, primary_key=True))
+
+task = Table(
+    "task",
+    metadata,
+    _digest("digest"),
+    Column("kind", String(32), nullable=False, index=True),
+    Column("label", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("owner", String(128), nullable=False, default=""),
+    Column("heartbeat", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("cause", String(32), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("wall_s", Float, nullable=False, default=0.0),
+    Column("cpu_s", Float, nullable=False, default=0.0),
+    Column("max_rss_bytes", Integer, nullable=False, default=0),
+)
+
+task_input = Table(
+    "task_input",
+    metadata,
+    _digest("task", of="task"),
+    Column("name", String(64), primary_key=True),
+    _digest("input", key=False, of="task"),
+)
+
+recipe = Table(
+    "recipe",
+    metadata,
+    _digest("digest"),
+    Column("config", JSON, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    _digest("digest"),
+    _digest("recipe", key=False, of="recipe"),
+    Column("seed", Integer, nullable=False),
+    Column("world_seed", Integer, nullable=False),
+)
+
+run_task = Table(
+    "run_task",
+    metadata,
+    _digest("run", of="run"),
+    Column("role", String(64), primary_key=True),
+    _digest("task", key=False, of="task"),
+)
+
+sweep = Table(
+    "sweep",
+    metadata,
+    _digest("digest"),
+    Column("name", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("axes", JSON, nullable=False),
+    Column("fixed", JSON, nullable=False),
+    Column("baseline", Text, nullable=False),
+    Column("provenance", JSON, nullable=False),
+    Column("num_tasks", Integer, nullable=False),
+    Column("num_tasks_unshared", Integer, nullable=False),
+    Column("num_tasks_reused", Integer, nullable=False),
+)
+
+arm = Table(
+    "arm",
+    metadata,
+    _digest("sweep", of="sweep"),
+    Column("position", Integer, primary_key=True),
+    Column("label", Text, nullable=False),
+    _digest("recipe", key=False, of="recipe"),
+    Column("choices", JSON, nullable=False),
+    Column("overrides", JSON, nullable=False),
+)
+
+arm_run = Table(
+    "arm_run",
+    metadata,
+    _digest("sweep", of="sweep"),
+    Column("position", Integer, primary_key=True),
+    _digest("run", of="run"),
+)
+
+corpus = Table(
+    "corpus",
+    metadata,
+    _digest("task", of="task"),
+    Column("domain", String(16), nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("parent", String(64), nullable=False),
+    Column("manifest", JSON, nullable=False),
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    _digest("task", of="task"),
+    Column("num_parameters", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("flops", Float, nullable=False),
+    Column("result", JSON, nullable=False),
+)
+
+curve = Table(
+    "curve",
+    metadata,
+    _digest("task", of="task"),
+    Column("name", String(64), primary_key=True),
+    Column("tokens", LargeBinary, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _digest("task", of="task"),
+    Column("benchmark", String(128), primary_key=True),
+    Column("metric", String(64), primary_key=True),
+    Column("protocol", String(16), nullable=False),
+    Column("domain", String(16), nullable=False),
+    Column("higher_is_better", Integer, nullable=False),
+    Column("chance", Float),
+    Column("score", Float, nullable=False),
+    Column("num_items", Integer, nullable=False),
+    Column("item_ids", JSON, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Column("weights", LargeBinary, nullable=False),
+    Column("samples", JSON, nullable=False),
+)
+
+mirror = Table(
+    "mirror",
+    metadata,
+    _digest("run", of="run"),
+    Column("tracking_url", String(512), primary_key=True),
+    Column("mlflow_run_id", String(64), nullable=False),
+    Column("content", String(64), nullable=False),
+)

@@ -1,0 +1,98 @@
+"""Writing the store: sweeps as they are planned, results as their tasks are done."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
+
+from davinci.platform.store import tables
+
+
+def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there already; return whether it was new."""
+    keys = [column == row[column.name] for column in table.primary_key.columns]
+    if connection.execute(select(*table.primary_key.columns).where(*keys)).first():
+        return False
+    connection.execute(insert(table).values(**row))
+    return True
+
+
+def replace(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row in place of the one with its key."""
+    keys = [column == row[column.name] for column in table.primary_key.columns]
+    connection.execute(delete(table).where(*keys))
+    connection.execute(insert(table).values(**row))
+
+
+def record_result(engine: Engine, digest: str, kind: str, artifact: Path) -> None:
+    """Read a finished task's artifact into the store; doing it again changes nothing."""
+    with engine.begin() as connection:
+        if kind == "corpus":
+            _record_corpus(connection, digest, artifact)
+        elif kind == "segment":
+            _record_segment(connection, digest, artifact)
+        elif kind == "evaluation":
+            _record_outcomes(connection, digest, artifact)
+
+
+def floats(values: Sequence[float]) -> bytes:
+    """Return numbers as a little-endian float64 blob; None becomes NaN."""
+    return np.asarray([np.nan if v is None else v for v in values], dtype="<f8").tobytes()
+
+
+def _record_corpus(connection: Connection, digest: str, artifact: Path) -> None:
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    parent = connection.scalar(
+        select(tables.task_input.c.input).where(
+            tables.task_input.c.task == digest, tables.task_input.c.name == "parent"
+        )
+    )
+    row = {
+        "task": digest,
+        "domain": manifest["domain"],
+        "level": manifest["level"],
+        "parent": parent or "",
+        "manifest": manifest,
+    }
+    replace(connection, tables.corpus, row)
+
+
+def _record_segment(connection: Connection, digest: str, artifact: Path) -> None:
+    result = json.loads((artifact / "result.json").read_text())
+    row = {
+        "task": digest,
+        "num_parameters": result["num_parameters"],
+        "tokens": result["tokens"],
+        "flops": result["flops"],
+        "result": result,
+    }
+    replace(connection, tables.segment, row)
+    for name, series in json.loads((artifact / "curve.json").read_text()).items():
+        values = {"tokens": floats(series["tokens"]), "values": floats(series["values"])}
+        replace(connection, tables.curve, {"task": digest, "name": name, **values})
+
+
+def _record_outcomes(connection: Connection, digest: str, artifact: Path) -> None:
+    result = json.loads((artifact / "result.json").read_text())
+    for record in result["outcomes"]:
+        values = np.asarray(record["values"], dtype=float)
+        weights = np.asarray(record["weights"], dtype=float)
+        row = {
+            "task": digest,
+            "benchmark": record["benchmark"],
+            "metric": record["metric"],
+            "protocol": record["protocol"],
+            "domain": record["domain"],
+            "higher_is_better": int(record["higher_is_better"]),
+            "chance": record["chance"],
+            "score": float(np.average(values, weights=weights)),
+            "num_items": len(values),
+            "item_ids": record["item_ids"],
+            "values": floats(record["values"]),
+            "weights": floats(record["weights"]),
+            "samples": record["samples"],
+        }
+        replace(connection, tables.outcomes, row)

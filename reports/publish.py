@@ -1,0 +1,62 @@
+"""From a finished sweep to what people look at: the report, the index, MLflow, a summary."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from sqlalchemy import Engine
+
+from davinci.platform.config.errors import redact
+from davinci.platform.launch import launch
+from davinci.platform.plan.points import Request
+from davinci.platform.store.read import list_sweeps, load_sweep
+from davinci.platform.store.records import Sweep
+
+
+def run_and_publish(request: Request) -> int:
+    """Run a request, write its report and mirror; return the exit code.
+
+    Raises:
+        ConfigError: As `launch`.
+    """
+    command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+    return launch(request, redact(command), Console(), publish)
+
+
+def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) -> None:
+    """Write the sweep's report and the index, mirror it to MLflow, and print where all that is."""
+    from davinci.ablations.comparison import compare
+    from davinci.reports.summary import print_summary
+
+    reports = request.runtime.output_dir / "reports"
+    page = write_reports(engine, sweep, reports)
+    print_summary(compare(sweep), console)
+    console.print(f"report  {page}", highlight=False, soft_wrap=True)
+    console.print(f"index   {reports / 'index.html'}", highlight=False, soft_wrap=True)
+    if request.runtime.mlflow_url:
+        mirror(engine, sweep, request, page, console)
+
+
+def write_reports(engine: Engine, sweep: Sweep, reports: Path) -> Path:
+    """Write one sweep's report and the index of all; return the report's page."""
+    from davinci.reports.html import render_index, render_sweep
+
+    page = render_sweep(sweep, reports / sweep.digest[:12])
+    sweeps = [load_sweep(engine, digest) for digest in list_sweeps(engine)]
+    render_index(sweeps, reports)
+    return page
+
+
+def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: Console) -> None:
+    """Bring MLflow up to date; a server that does not answer costs no result."""
+    from davinci.platform.tracking.mirror import mirror_sweep
+
+    url = request.runtime.mlflow_url
+    try:
+        written = mirror_sweep(engine, sweep, url, {"report.html": page})
+    except Exception as error:  # the store has everything; the mirror catches up next time
+        console.print(f"MLflow was not updated ({type(error).__name__}: {error}).", style="red")
+        return
+    ui = f"davinci ui --output-dir {shlex.quote(str(request.runtime.output_dir))}"
+    console.print(f"MLflow  {ui}  ({written} runs written)", highlight=False, soft_wrap=True)

@@ -1,0 +1,72 @@
+"""The entry: `python run.py` (one run), `python run.py -m` (a sweep). See README.md."""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from davinci.platform.config.compose import config_loader, explain
+from davinci.platform.config.errors import ConfigError
+from davinci.platform.config.schema import register_schema
+
+CONF = Path(__file__).resolve().parent / "conf"
+register_schema()
+
+
+@hydra.main(config_path="conf", config_name="config", version_base="1.3")
+def app(_: DictConfig) -> None:
+    """Run one recipe with one seed; a sweep goes to `DavinciSweeper` instead."""
+    from davinci.platform.plan.points import request_run
+    from davinci.reports.publish import run_and_publish
+
+    chosen = HydraConfig.get()
+    try:
+        request = request_run(chosen.overrides.task, config_loader(CONF), chosen.job.config_name)
+        sys.exit(run_and_publish(request))
+    except ConfigError as error:  # Hydra would print a line of its own before we can
+        sys.exit(_refuse(error))
+
+
+def main() -> int:
+    """Run the command line; what is wrong with it is said in words, with exit code 2."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, and we say what they mean
+    try:
+        app()
+    except ConfigError as error:
+        return _refuse(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        return _refuse(_all_problems(error))
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _all_problems(first: Exception) -> ConfigError:
+    """Return every problem of every point, where Hydra has stopped at the first."""
+    from davinci.platform.plan.points import request_run, request_sweep
+
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    request = request_sweep if {"-m", "--multirun"} & set(sys.argv) else request_run
+    try:
+        request(words, config_loader(CONF), "config")
+    except ConfigError as error:
+        return error
+    return ConfigError([explain(first)])
+
+
+def _refuse(error: ConfigError) -> int:
+    num = len(error.problems)
+    print(f"{num} problem{'s' if num > 1 else ''}; nothing was run.", file=sys.stderr)
+    for problem in error.problems:
+        print(f"  {problem}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

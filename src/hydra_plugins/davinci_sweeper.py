@@ -1,0 +1,43 @@
+"""What `-m` means: every point composed, validated and digested before anything starts."""
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class DavinciSweeper(Sweeper):
+    """Hands a sweep's overrides to davinci's own expansion, planner and executor."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra knows; the task function of single runs is not used."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep to its report.
+
+        Raises:
+            ConfigError: With the problems of all points together.
+            SystemExit: With code 1, when a task has failed.
+        """
+        from davinci.platform.plan.points import request_sweep
+        from davinci.reports.publish import run_and_publish
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        request = request_sweep(arguments, loader, self.config.hydra.job.config_name)
+        if code := run_and_publish(request):
+            raise SystemExit(code)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="davinci",
+    node={"_target_": f"{DavinciSweeper.__module__}.{DavinciSweeper.__name__}"},
+    provider="davinci",
+)
