@@ -40,11 +40,11 @@ def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) ->
 
 def write_reports(engine: Engine, sweep: Sweep, reports: Path) -> Path:
     """Write one sweep's report and the index of all; return the report's page."""
-    from davinci.reports.html import render_index, render_sweep
+    from davinci.reports.html import index_entry, render_index, render_sweep
 
     page = render_sweep(sweep, reports / sweep.digest[:12])
     sweeps = [load_sweep(engine, digest) for digest in list_sweeps(engine)]
-    render_index(sweeps, reports)
+    render_index([index_entry(s, f"{s.digest[:12]}/index.html") for s in sweeps], reports)
     return page
 
 

@@ -30,7 +30,7 @@ def freeze(task: Task, tasks: Mapping[str, Task], layout: Layout, runtime: Runti
         "digest": task.digest,
         "label": task.label,
         "settings": task.settings,
-        "source": canonical(task.source) if task.source else None,
+        "carried": task.carried,
         "inputs": {n: str(layout.artifact(tasks[d])) for n, d in task.inputs.items()},
         "out": str(layout.draft(task)),
         "training": canonical(_training_runtime(runtime)),
@@ -58,7 +58,7 @@ def perform(frozen: Path, progress: Progress) -> None:
 def _held_out(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
     from davinci.data_levels.held_out import build_held_out
 
-    build_held_out(restore(SourceSettings, document["source"]), out)
+    build_held_out(restore(SourceSettings, document["carried"]["source"]), out)
 
 
 def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
@@ -66,10 +66,10 @@ def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Pr
 
     settings = document["settings"]
     build_corpus(
-        restore(SourceSettings, document["source"]),
+        restore(SourceSettings, document["carried"]["source"]),
         settings["domain"],
         settings["level"],
-        restore(LevelSettings, settings["level_settings"]),
+        restore(LevelSettings, document["carried"]["level_settings"]),
         parent=inputs.get("parent"),
         out=out,
         progress=progress,
@@ -103,6 +103,7 @@ def _segment(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: P
 
 def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
     from davinci.platform.evaluation.evaluate import evaluate
+    from davinci.platform.evaluation.settings import EvaluationRuntime
 
     settings = restore(EvaluationSettings, document["settings"]["evaluation"])
     evaluate(
@@ -112,7 +113,10 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
         held_out=inputs["held_out"],
         settings=settings,
         out=out,
-        runtime=restore(TrainingRuntime, document["training"]),
+        runtime=EvaluationRuntime(
+            accelerator=document["training"].get("accelerator", "auto"),
+            num_threads=document["training"].get("num_threads", 1),
+        ),
         progress=progress,
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from davinci.data_levels.source import SourceSettings
 from davinci.platform.config.identity import digest
 
 Kind = Literal["held_out", "corpus", "tokenizer", "shards", "segment", "evaluation"]
@@ -28,14 +27,14 @@ class Task:
         settings: Canonical plain data; with the kind's version and the inputs, all of its identity.
         inputs: Name of each input -> digest of the task that makes it.
         label: A few words for people; not part of the identity.
-        source: Where the documents are found now; the identity holds what they are instead.
+        carried: What the work needs beside its identity, such as where documents are found now.
     """
 
     kind: Kind
     settings: Mapping[str, Any]
     inputs: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
-    source: SourceSettings | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -11,8 +11,8 @@ token budgets stay comparable between arms.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from davinci.data_levels.build import level_identity
 from davinci.data_levels.document import DOMAINS, LEVELS, Domain
-from davinci.data_levels.levels import LEVEL_VERSIONS
 from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.source import SourceSettings
 from davinci.data_levels.sources import source_identity
@@ -52,11 +52,15 @@ class Plan:
         settings: object,
         inputs: Mapping[str, str],
         label: str,
-        source: SourceSettings | None = None,
+        carried: object = None,
     ) -> str:
         """Add a task unless an equal one is there; return its digest."""
         task = Task(
-            kind=kind, settings=canonical(settings), inputs=inputs, label=label, source=source
+            kind=kind,
+            settings=canonical(settings),
+            inputs=inputs,
+            label=label,
+            carried=canonical(carried or {}),
         )
         self.tasks.setdefault(task.digest, task)
         return task.digest
@@ -93,7 +97,9 @@ class _Key:
 def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str]:
     source = replace(recipe.data.source, world_seed=replicate.world_seed)
     identity = {"source": source_identity(source)}
-    held_out = plan.add("held_out", identity, {}, f"{source.name} held-out items", source)
+    held_out = plan.add(
+        "held_out", identity, {}, f"{source.name} held-out items", {"source": source}
+    )
     tokenizer = _plan_tokenizer(plan, recipe, source, held_out)
     tasks = {"held_out": held_out, "tokenizer": tokenizer}
     shards: dict[str, str] = {}
@@ -134,17 +140,12 @@ def _plan_corpus(
     held_out: str,
 ) -> str:
     parent = held_out
+    carried = {"source": source, "level_settings": settings}
     known = {"source": plan.tasks[held_out].settings["source"]}
     for step in LEVELS[: LEVELS.index(level) + 1]:
-        identity = {
-            **known,
-            "domain": domain,
-            "level": step,
-            "level_version": LEVEL_VERSIONS[step],
-            "level_settings": _used(settings, step),
-        }
+        identity = {**known, "domain": domain, **level_identity(step, settings)}
         name = "held_out" if step == "L0" else "parent"
-        parent = plan.add("corpus", identity, {name: parent}, f"{domain} {step}", source)
+        parent = plan.add("corpus", identity, {name: parent}, f"{domain} {step}", carried)
     return parent
 
 
@@ -173,19 +174,6 @@ def _plan_segment(
     label = f"train {levels} seed {replicate.seed}"
     label += f" stage {index + 1}" if len(recipe.stages) > 1 else ""
     return plan.add("segment", settings, inputs, label)
-
-
-def _used(settings: LevelSettings, level: str) -> LevelSettings:
-    """Keep only the settings that a level reads, so that the others cannot rename it."""
-    match level:
-        case "L2":
-            return LevelSettings(rules=settings.rules)
-        case "L3":
-            return LevelSettings(classifier=settings.classifier)
-        case "L4" | "L5":
-            return LevelSettings(teacher=settings.teacher)
-        case _:
-            return LevelSettings()
 
 
 def _only(settings: EvaluationSettings, protocol: Protocol) -> EvaluationSettings:

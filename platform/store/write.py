@@ -77,7 +77,7 @@ def _record_segment(connection: Connection, digest: str, artifact: Path) -> None
 
 def _record_outcomes(connection: Connection, digest: str, artifact: Path) -> None:
     result = json.loads((artifact / "result.json").read_text())
-    for record in result["outcomes"]:
+    for record in result:
         values = np.asarray(record["values"], dtype=float)
         weights = np.asarray(record["weights"], dtype=float)
         row = {

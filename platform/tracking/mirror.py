@@ -4,6 +4,7 @@ The store is the truth. A run is written when its state is known, so MLflow neve
 running that is dead; one that has not changed is not written again.
 """
 
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -87,12 +88,10 @@ def scores_of(run: Run) -> dict[str, float]:
 def _connect(url: str, reports: Mapping[str, Path]) -> tuple["MlflowClient", str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    import logging
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     from mlflow.tracking import MlflowClient
 
+    for name in ("alembic", "mlflow"):  # MLflow sets levels as it is imported, so ours come after
+        logging.getLogger(name).setLevel(logging.WARNING)
     client = MlflowClient(tracking_uri=url)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:

@@ -1,0 +1,190 @@
+"""What a user says becomes a recipe, or one clear error; nothing in between."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hydra.core.config_loader import ConfigLoader
+
+from davinci.platform.config.compose import config_loader, expand
+from davinci.platform.config.errors import ConfigError, Problem, redact
+from davinci.platform.config.identity import digest
+from davinci.platform.config.schema import Config, register_schema, role_of
+from davinci.platform.plan.points import Request, request_run, request_sweep
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@pytest.fixture(scope="module")
+def loader() -> ConfigLoader:
+    register_schema()
+    return config_loader(CONF)
+
+
+def run_of(loader: ConfigLoader, *words: str) -> Request:
+    return request_run(list(words), loader, "config")
+
+
+def recipe_digest(loader: ConfigLoader, *words: str) -> str:
+    return digest(run_of(loader, *words).arms[0].recipe)
+
+
+def problems_of(loader: ConfigLoader, *words: str) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        run_of(loader, *words)
+    return caught.value.problems
+
+
+BAD_INPUT = [
+    ("data.level=L11", "data.level", "Did you mean L1?"),
+    ("mixture=maths", "mixture", "Did you mean math_heavy?"),
+    ("mixture.weights.qa=-0.1", "mixture.weights.qa", "negative"),
+    ("mixture.weights.qa=0.5", "mixture.weights", "sum to 1.3"),
+    ("data.level_of.cooking=L2", "data.level_of.cooking", "general, code, math, science, qa"),
+    ("data.level_of.math=L9", "data.level_of.math", "L0, L1, L2"),
+    ("data.levle=L2", "data.levle", "Did you mean level?"),
+    ("+data.levle=L2", "data.levle", "Did you mean level?"),
+    ("cake=1", "cake", "data, mixture, curriculum"),
+    ("scale.tokens=many", "scale.tokens", "Integer"),
+    ("scale.tokens=0", "scale.tokens", "above 0"),
+    ("scale.batch_tokens=100", "scale.batch_tokens", "multiple of scale.context_length"),
+    ("evaluation.protocols=[pppl]", "evaluation.protocols", "Did you mean ppl?"),
+    ("trainer.precision=fp7", "trainer.precision", "bf16-mixed"),
+    ("curriculum.stages=[]", "curriculum.stages", "at least one stage"),
+    ("seeds=0", "seeds", "above 0"),
+    ("data.level=L2,L3", "data.level", "-m"),
+    ("data=[", "data=[", "field=value"),
+]
+
+
+@pytest.mark.parametrize(("word", "field", "hint"), BAD_INPUT)
+def test_bad_input_is_one_problem_that_names_field_and_choices(
+    loader: ConfigLoader, word: str, field: str, hint: str
+) -> None:
+    problems = problems_of(loader, word)
+    assert [p.field for p in problems] == [field]
+    assert hint in str(problems[0])
+
+
+def test_a_level_that_the_source_cannot_reach_is_refused(loader: ConfigLoader) -> None:
+    [problem] = problems_of(loader, "data=pylib", "data.level=L5")
+    assert problem.allowed == ("L0", "L1", "L2", "L3")
+    assert "data.teacher.kind=endpoint" in str(problem)
+
+
+def test_an_endpoint_teacher_lets_any_source_reach_l5(loader: ConfigLoader) -> None:
+    words = ("data.teacher.kind=endpoint", "data.teacher.base_url=http://h/v1", "data.teacher.model=m")
+    assert run_of(loader, "data=pylib", "data.level=L5", *words).arms
+
+
+def test_missing_data_files_are_named_before_anything_is_read(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    [problem] = problems_of(loader, "data=files", f"data.path={tmp_path / 'nowhere'}")
+    assert "data.path" in str(problem)
+    [problem] = problems_of(loader, "data=files")
+    assert problem.field == "data.path"
+
+
+def test_all_problems_of_a_configuration_come_together(loader: ConfigLoader) -> None:
+    problems = problems_of(loader, "mixture=maths", "data.level=L11", "seeds=0")
+    assert {p.field for p in problems} == {"mixture", "data.level", "seeds"}
+
+
+def test_all_bad_points_of_a_sweep_come_together(loader: ConfigLoader) -> None:
+    with pytest.raises(ConfigError) as caught:
+        request_sweep(["data.level=L2,L11,L12", "mixture=uniform,maths"], loader, "config")
+    assert {p.value for p in caught.value.problems} == {"L11", "L12", "maths"}
+
+
+def test_a_grid_beyond_all_measure_is_refused_with_its_size(loader: ConfigLoader) -> None:
+    with pytest.raises(ConfigError, match="1,000,000 points"):
+        expand(["seed=range(1000)", "scale.tokens=range(1000)"], loader)
+
+
+def test_a_sweep_gives_one_arm_per_point_and_three_seeds_each(loader: ConfigLoader) -> None:
+    request = request_sweep(["data.level=L2,L5", "mixture=math_heavy"], loader, "config")
+    assert [arm.label for arm in request.arms] == ["L2", "L5"]
+    assert [r.seed for r in request.arms[0].replicates] == [0, 1, 2]
+    assert request.axes == {"data.level": ("L2", "L5")}
+    assert request.fixed == ("mixture=math_heavy",)
+    assert request.baseline == "L2"
+
+
+def test_swept_seeds_are_replicates_and_not_arms(loader: ConfigLoader) -> None:
+    request = request_sweep(["seed=4,7", "data.world_seed=0,1"], loader, "config")
+    assert len(request.arms) == 1
+    pairs = [(r.world_seed, r.seed) for r in request.arms[0].replicates]
+    assert pairs == [(0, 4), (0, 7), (1, 4), (1, 7)]
+
+
+def test_a_value_and_a_group_choice_that_mean_the_same_are_the_same_recipe(
+    loader: ConfigLoader,
+) -> None:
+    spelled = [f"mixture.weights.{d}={w}" for d, w in
+               {"general": 0.15, "code": 0.15, "math": 0.45, "science": 0.15, "qa": 0.10}.items()]  # fmt: skip
+    assert recipe_digest(loader, "mixture=math_heavy") == recipe_digest(loader, *spelled)
+    every = [f"data.level_of.{d}=L5" for d in ("general", "code", "math", "science", "qa")]
+    assert recipe_digest(loader, "data.level=L5") == recipe_digest(loader, *every)
+
+
+def test_an_unknown_baseline_is_refused_with_the_arms(loader: ConfigLoader) -> None:
+    with pytest.raises(ConfigError, match=r"sweep\.baseline=L3.*L2, L5"):
+        request_sweep(["data.level=L2,L5", "sweep.baseline=L3"], loader, "config")
+
+
+CHANGED: dict[str, Any] = {
+    "data.level": "L1", "data.level_of.math": "L0", "data.documents": 7, "data.world_seed": 5,
+    "data.rules.min_chars": 5, "data.classifier.min_keep_probability": 0.3,
+    "data.teacher.temperature": 0.5, "curriculum": "two_stage", "evaluation": "ppl",
+    "evaluation.max_items": 3, "scale.lr_peak": 0.5, "scale.warmup_frac": 0.3,
+    "trainer.precision": "bf16-mixed", "trainer.beta1": 0.5, "trainer.weight_decay": 0.01,
+    "trainer.accelerator": "cpu", "trainer.devices": 2, "trainer.num_threads": 2,
+    "trainer.micro_batch_size": 1, "trainer.log_interval_steps": 3, "executor.workers": 1,
+    "store.mlflow": "false", "store.url": "sqlite:///x.db", "sweep.name": "x", "sweep.dry_run": "true",
+    "mixture.name": "other", "scale.name": "other", "seed": 4, "seeds": 9, "worlds": 2,
+    "output_dir": "elsewhere",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", CHANGED)
+def test_a_field_changes_the_recipe_exactly_when_its_role_is_identity(
+    loader: ConfigLoader, field: str
+) -> None:
+    changed = recipe_digest(loader, f"{field}={CHANGED[field]}") != recipe_digest(loader)
+    assert changed == (role_of(Config, field) in ("identity", "group"))
+
+
+def test_every_field_of_the_schema_has_a_role() -> None:
+    def roles(cls: Any, inherited: str = "") -> list[str]:
+        found = []
+        for field in dataclasses.fields(cls):
+            assert field.metadata["role"] in ("identity", "replicate", "runtime", "cosmetic")
+            nested = [t for t in (field.type, *get_args(field.type)) if dataclasses.is_dataclass(t)]
+            found += roles(nested[0]) if nested else [field.name]
+        return found
+
+    assert len(roles(Config)) > 60
+
+
+@pytest.mark.parametrize("group", ["mixture", "curriculum", "evaluation", "scale", "trainer"])
+def test_every_option_of_a_group_resolves(loader: ConfigLoader, group: str) -> None:
+    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    assert options
+    for option in options:
+        assert run_of(loader, f"{group}={option}").arms
+
+
+def test_the_papers_mixtures_are_its_table_two(loader: ConfigLoader) -> None:
+    recipe = run_of(loader, "mixture=stage_1_1").arms[0].recipe
+    weights = recipe.stages[0].weights
+    assert weights["general"] == 0.682
+    assert weights["code"] == 0.0953
+    assert weights["math"] + weights["science"] == pytest.approx(0.2227)
+    assert "qa" not in weights
+
+
+def test_passwords_do_not_survive_redaction() -> None:
+    text = "python run.py store.url=postgresql://ann:s3cret@db/x"
+    assert redact(text) == "python run.py store.url=postgresql://ann:***@db/x"

@@ -1,0 +1,135 @@
+"""The store: made on first use, refused when it is something else, gives back what went in."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+
+from davinci.platform.config.errors import ConfigError
+from davinci.platform.ledger.ledger import Ledger, Usage
+from davinci.platform.ledger.task import Task
+from davinci.platform.store import tables
+from davinci.platform.store.open import open_store
+from davinci.platform.store.read import UnknownSweep, array, find_sweep, load_sweep
+from davinci.platform.store.write import floats, record_result
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return open_store(f"sqlite:///{tmp_path / 'davinci.db'}")
+
+
+def test_a_store_can_be_opened_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'deep' / 'davinci.db'}"
+    open_store(url).dispose()
+    open_store(url).dispose()
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        open_store(url)
+    assert [p.field for p in caught.value.problems] == ["store.url"]
+    return str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("dear diary, " * 100)
+    assert "not an SQLite database" in refusal(f"sqlite:///{tmp_path / 'notes.txt'}")
+
+
+def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    assert "tables customers" in refusal(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'davinci.db'}"
+    engine = open_store(url)
+    with engine.begin() as connection:
+        connection.execute(tables.davinci_schema.update().values(version=99))
+    engine.dispose()
+    assert "version 99" in refusal(url)
+
+
+def test_a_folder_and_a_word_are_no_databases(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(f"sqlite:///{tmp_path}")
+    assert "not a database address" in refusal("somewhere")
+
+
+def test_a_password_is_not_repeated_in_the_refusal() -> None:
+    message = refusal("postgresql+nodriver://ann:s3cret@localhost/x")
+    assert "s3cret" not in message
+    assert "driver" in message
+
+
+def test_arrays_come_back_with_nan_for_none() -> None:
+    back = array(floats([1.5, None, -2.0]))  # type: ignore[list-item]
+    np.testing.assert_array_equal(back, [1.5, np.nan, -2.0])
+
+
+def test_outcomes_are_stored_with_their_weighted_mean(engine: Engine, tmp_path: Path) -> None:
+    task = Task(kind="evaluation", settings={"x": 1})
+    Ledger(engine, "me:1").plan([task])
+    record = {
+        "benchmark": "held_out_math", "domain": "math", "protocol": "bpb",
+        "metric": "bits_per_byte", "higher_is_better": False, "chance": None,
+        "item_ids": ["a", "b"], "values": [1.0, 4.0], "weights": [3.0, 1.0], "samples": [],
+    }  # fmt: skip
+    (tmp_path / "result.json").write_text(json.dumps([record]))
+    record_result(engine, task.digest, "evaluation", tmp_path)
+    record_result(engine, task.digest, "evaluation", tmp_path)
+    with engine.connect() as connection:
+        rows = connection.execute(select(tables.outcomes)).mappings().all()
+    assert len(rows) == 1
+    assert rows[0]["score"] == 1.75
+
+
+def test_an_unknown_sweep_is_said_to_be_unknown(engine: Engine) -> None:
+    with pytest.raises(UnknownSweep, match="newest: none"):
+        load_sweep(engine, "f" * 64)
+    with pytest.raises(UnknownSweep, match="No sweep begins"):
+        find_sweep(engine, "abc")
+
+
+def test_a_task_is_leased_once_and_finished_once(engine: Engine) -> None:
+    task = Task(kind="held_out", settings={"x": 1})
+    mine, yours = Ledger(engine, "elsewhere:1"), Ledger(engine, "elsewhere:2")
+    mine.plan([task])
+    yours.plan([task])
+    assert mine.claim(task.digest)
+    assert not yours.claim(task.digest)
+    mine.done(task.digest, Usage(wall_s=1.0, cpu_s=0.5, max_rss_bytes=7))
+    assert not yours.claim(task.digest)
+    assert mine.states([task.digest]) == {task.digest: "done"}
+
+
+def test_a_silent_lease_becomes_anybodys(engine: Engine) -> None:
+    task = Task(kind="held_out", settings={"x": 1})
+    dead, alive = Ledger(engine, "elsewhere:1"), Ledger(engine, "elsewhere:2")
+    dead.plan([task])
+    assert dead.claim(task.digest)
+    with engine.begin() as connection:
+        connection.execute(tables.task.update().values(heartbeat=0.0))
+    assert alive.claim(task.digest)
+
+
+def test_a_failed_task_is_tried_again_and_keeps_count(engine: Engine) -> None:
+    task = Task(kind="held_out", settings={"x": 1})
+    ledger = Ledger(engine, "elsewhere:1")
+    ledger.plan([task])
+    usage = Usage(wall_s=1.0, cpu_s=0.5, max_rss_bytes=7)
+    assert ledger.claim(task.digest)
+    ledger.failed(task.digest, "diverged", "Traceback ...", usage)
+    assert ledger.claim(task.digest)
+    with engine.connect() as connection:
+        row = connection.execute(select(tables.task)).mappings().one()
+    assert (row["state"], row["attempts"], row["cause"]) == ("running", 2, "")

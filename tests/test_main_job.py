@@ -1,0 +1,224 @@
+"""The main job, for real and small: two levels, three seeds, both protocols, report and MLflow."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from sqlalchemy import Engine, func, select
+
+from davinci.platform.store import tables
+from davinci.platform.store.open import open_store
+from davinci.platform.store.read import list_sweeps, load_sweep
+from davinci.platform.store.records import Sweep
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ("scale.tokens=24576", "data.documents=150", "evaluation.max_items=12")
+MAIN_JOB = ("-m", "data.level=L2,L5", "mixture=math_heavy", *TINY)
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+
+
+def run_py(*words: str, output_dir: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "run.py", *words, f"output_dir={output_dir}"]
+    environment = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+
+
+def store_of(output_dir: Path) -> Engine:
+    return open_store(f"sqlite:///{output_dir / 'davinci.db'}")
+
+
+def newest_sweep(output_dir: Path) -> Sweep:
+    engine = store_of(output_dir)
+    sweep = load_sweep(engine, list_sweeps(engine)[0])
+    engine.dispose()
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output_dir = tmp_path_factory.mktemp("main") / "outputs"
+    run = run_py(*MAIN_JOB, output_dir=output_dir)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return output_dir
+
+
+def test_it_leaves_the_store_the_mirror_and_the_reports(outputs: Path) -> None:
+    page = outputs / "reports" / newest_sweep(outputs).digest[:12] / "index.html"
+    places = [outputs / "davinci.db", outputs / "mlflow.db", outputs / "reports" / "index.html", page]
+    for place in places:
+        assert place.stat().st_size > 1000, place
+
+
+def test_every_run_was_trained_and_evaluated_under_every_protocol(outputs: Path) -> None:
+    sweep = newest_sweep(outputs)
+    assert [arm.label for arm in sweep.arms] == ["L2", "L5"]
+    for arm in sweep.arms:
+        assert [run.seed for run in arm.runs] == [0, 1, 2]
+        for run in arm.runs:
+            assert run.state == "done"
+            assert {o.protocol for o in run.outcomes} == {"bpb", "ppl", "generative"}
+            assert {o.domain for o in run.outcomes if o.protocol == "ppl"} == set(run.corpora)
+            loss = next(curve for curve in run.curves if curve.name == "loss")
+            assert loss.values[-1] < loss.values[0]
+            assert run.cost is not None
+            assert run.cost.tokens == 24576
+            assert run.cost.cpu_s > 0
+
+
+def test_the_levels_of_the_arms_lie_on_one_chain_of_corpora(outputs: Path) -> None:
+    sweep = newest_sweep(outputs)
+    shallow, deep = (arm.runs[0].corpora["math"] for arm in sweep.arms)
+    chain, digest = [], deep
+    while digest:
+        chain.append(digest)
+        digest = sweep.corpora[digest].parent
+    assert [sweep.corpora[d].level for d in chain] == ["L5", "L4", "L3", "L2", "L1", "L0"]
+    assert shallow == chain[3]
+
+
+def test_mlflow_shows_the_same_runs_states_parameters_and_scores(outputs: Path) -> None:
+    client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("davinci")
+    assert experiment is not None
+    mirrored = {r.data.tags["davinci.run"]: r for r in client.search_runs([experiment.experiment_id])}
+    sweep = newest_sweep(outputs)
+    runs = {run.digest: (arm, run) for arm in sweep.arms for run in arm.runs}
+    assert set(mirrored) == set(runs)
+    for digest, (arm, run) in runs.items():
+        shown = mirrored[digest]
+        assert shown.info.status == "FINISHED"
+        assert shown.data.params["seed"] == str(run.seed)
+        assert shown.data.params["data.levels.math"] == arm.label
+        assert shown.data.tags["davinci.recipe"] == run.recipe
+        for outcome in run.outcomes:
+            name = f"{outcome.protocol}/{outcome.benchmark}/{outcome.metric}"
+            assert shown.data.metrics[name] == pytest.approx(outcome.score)
+        curve = client.get_metric_history(shown.info.run_id, "train/loss")
+        stored = next(c for c in run.curves if c.name == "loss")
+        assert [m.step for m in curve] == [int(t) for t in stored.tokens]
+        assert [a.path for a in client.list_artifacts(shown.info.run_id)] == ["index.html"]
+
+
+def test_the_table_beside_the_report_holds_the_scores_of_the_store(outputs: Path) -> None:
+    sweep = newest_sweep(outputs)
+    table = outputs / "reports" / sweep.digest[:12] / "scores.csv"
+    rows = list(csv.DictReader(table.open(encoding="utf-8")))
+    metrics = {(o.protocol, o.benchmark, o.metric) for o in sweep.arms[0].runs[0].outcomes}
+    assert len(rows) >= 2 * len(metrics)
+
+
+def test_the_same_command_again_recomputes_nothing_and_says_so(outputs: Path) -> None:
+    engine = store_of(outputs)
+    with engine.connect() as connection:
+        before = connection.scalar(select(func.sum(tables.task.c.attempts)))
+    run = run_py(*MAIN_JOB, output_dir=outputs)
+    with engine.connect() as connection:
+        after = connection.scalar(select(func.sum(tables.task.c.attempts)))
+    engine.dispose()
+    assert run.returncode == 0, run.stderr
+    assert "nothing is recomputed" in run.stdout
+    assert before == after
+
+
+def test_the_same_recipe_and_seed_give_the_same_bits(outputs: Path, tmp_path: Path) -> None:
+    words = ("data.level=L2", "mixture=math_heavy", *TINY, "evaluation=bpb", "store.mlflow=false")
+    run = run_py(*words, output_dir=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    again = newest_sweep(tmp_path).arms[0].runs[0]
+    first = newest_sweep(outputs).arms[0].runs[0]
+    assert again.checkpoint == first.checkpoint
+    place = Path("artifacts") / "segment" / first.checkpoint / "model" / "model.safetensors"
+    assert (outputs / place).read_bytes() == (tmp_path / place).read_bytes()
+
+
+def test_an_arm_that_diverges_fails_by_name_and_the_other_goes_on(outputs: Path) -> None:
+    words = ("-m", "data.level=L2", "mixture=math_heavy", *TINY, "evaluation=bpb", "seeds=1")
+    run = run_py(*words, "scale.lr_peak=3e-3,1e18", output_dir=outputs)
+    assert run.returncode == 1
+    assert "diverged" in run.stdout
+    good, bad = (arm.runs[0] for arm in newest_sweep(outputs).arms)
+    assert good.state == "done"
+    assert (bad.state, bad.cause) == ("failed", "diverged")
+    client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("davinci")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], f"tags.`davinci.run` = '{bad.digest}'")
+    assert [r.info.status for r in found] == ["FAILED"]
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    words = ("-m", "data.level=L1,L2", *TINY, "seeds=1", "evaluation=bpb", "store.mlflow=false")
+    command = [sys.executable, "run.py", *words, f"output_dir={tmp_path}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.search(r"\[1[0-9]/", line):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    engine = store_of(tmp_path)
+    with engine.connect() as connection:
+        query = select(tables.task.c.digest).where(tables.task.c.state == "done")
+        finished = set(connection.scalars(query))
+    assert len(finished) >= 10
+    run = run_py(*words, output_dir=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    with engine.connect() as connection:
+        rows = connection.execute(select(tables.task)).mappings().all()
+    engine.dispose()
+    assert {row["state"] for row in rows} == {"done"}
+    assert {row["attempts"] for row in rows if row["digest"] in finished} == {1}
+    assert not list((tmp_path / "artifacts").glob("*/.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("data.level=L11",), "Did you mean L1?"),
+        (("-m", "data.level=L2,L11", "mixture=maths"), "2 problems"),
+        (("store.url=sqlite:///README.md",), "not an SQLite database"),
+    ],
+)
+def test_bad_input_ends_with_code_two_before_anything_is_built(
+    tmp_path: Path, words: tuple[str, ...], hint: str
+) -> None:
+    run = run_py(*words, output_dir=tmp_path / "outputs")
+    assert run.returncode == 2
+    assert hint in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list((tmp_path / "outputs").glob("artifacts"))
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = run_py("data.level=L1", output_dir=tmp_path / "file" / "outputs")
+    assert run.returncode == 2
+    assert "output_dir=" in run.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--cfg", "job"), ("-m", "sweep.dry_run=true")])
+def test_looking_computes_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    started = time.monotonic()
+    run = run_py(*words, output_dir=tmp_path / "outputs")
+    assert run.returncode == 0, run.stderr
+    assert "mixture" in run.stdout or "arms" in run.stdout
+    assert not list((tmp_path / "outputs").glob("artifacts"))
+    assert time.monotonic() - started < 60
+
+
+def test_shell_completion_offers_the_options_of_a_group() -> None:
+    command = [sys.executable, "run.py", "-sc", "query=bash"]
+    environment = {**os.environ, "COMP_LINE": "python run.py mixture=ma", "COMP_POINT": "24"}
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert "mixture=math_heavy" in run.stdout
