@@ -1,0 +1,258 @@
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from davinci.data_levels.document import Domain
+from davinci.models.build import load_model
+from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.models.size import flops_per_token
+from davinci.platform.config.recipe import StageSettings
+from davinci.platform.training.batches import SegmentBatches
+from davinci.platform.training.sampler import build_sampler
+from davinci.platform.training.segment import train_segment
+from davinci.platform.training.settings import SegmentSettings, TrainingDiverged, TrainingRuntime
+
+MODEL = ModelSettings(
+    hidden_size=16,
+    num_layers=1,
+    num_heads=2,
+    num_kv_heads=1,
+    head_dim=8,
+    intermediate_size=24,
+    vocab_size=32,
+    context_length=16,
+)
+STAGE = StageSettings(
+    name="only",
+    tokens=64 * 12,
+    batch_tokens=64,
+    weights={"math": 0.75, "code": 0.25},
+    schedule="cosine",
+    warmup_tokens=128,
+    lr_end_frac=0.1,
+)
+SETTINGS = SegmentSettings(
+    model=MODEL,
+    optimizer=OptimizerSettings(lr_peak=1e-2),
+    stage=STAGE,
+    stage_index=0,
+    tokens_before=0,
+    seed=0,
+)
+RUNTIME = TrainingRuntime(accelerator="cpu", log_interval_steps=5)
+
+
+FROZEN_LOSSES = [3.33920, 3.29579]
+"""In nats, of the first two steps: a change here is a change of the training itself."""
+
+
+def quiet(done: int, total: int, note: str) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Domain, Path]:
+    folder = tmp_path_factory.mktemp("shards")
+    rng = np.random.default_rng(0)
+    paths: dict[Domain, Path] = {"math": folder / "math", "code": folder / "code"}
+    for path in paths.values():
+        path.mkdir()
+        np.save(path / "tokens.npy", np.cumsum(rng.integers(0, 2, 500)).astype(np.uint16) % 32)
+    return paths
+
+
+def train(
+    out: Path,
+    shards: Mapping[Domain, Path],
+    settings: SegmentSettings = SETTINGS,
+    parent: Path | None = None,
+    runtime: TrainingRuntime = RUNTIME,
+) -> Path:
+    train_segment(settings, shards=shards, parent=parent, out=out, runtime=runtime, progress=quiet)
+    return out
+
+
+def weights_digest(segment: Path) -> str:
+    return hashlib.sha256((segment / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_same_settings_give_the_same_bits(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    first = train(tmp_path / "first", shards)
+    assert weights_digest(first) == weights_digest(train(tmp_path / "second", shards))
+    other = train(tmp_path / "other", shards, replace(SETTINGS, seed=1))
+    assert weights_digest(first) != weights_digest(other)
+
+
+def test_a_segment_leaves_its_checkpoint_curves_and_costs(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    notes: list[tuple[int, int, str]] = []
+    train_segment(
+        replace(SETTINGS, tokens_before=1000),
+        shards=shards,
+        parent=None,
+        out=tmp_path,
+        runtime=RUNTIME,
+        progress=lambda *note: notes.append(note),
+    )
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["steps"], result["tokens"]) == (12, 768)
+    assert result["flops"] == 768 * flops_per_token(MODEL, 16)
+    assert sum(result["tokens_per_domain"].values()) == 768
+    assert result["tokens_per_domain"]["math"] == pytest.approx(0.75 * 768, abs=32)
+    assert result["epochs_per_domain"]["math"] == result["tokens_per_domain"]["math"] / 500
+    assert result["wall_s"] > 0
+    assert result["max_rss_bytes"] > 1e7
+    curves = json.loads((tmp_path / "curve.json").read_text())
+    assert set(curves) == {"loss", "lr", "grad_norm", "tokens_per_s"}
+    assert curves["loss"]["tokens"] == [1000 + 320, 1000 + 640, 1000 + 768]
+    assert curves["lr"]["values"][-1] == pytest.approx(1e-3)
+    assert curves["loss"]["values"][0] > curves["loss"]["values"][-1] == result["final_loss"]
+    assert [(done, total) for done, total, _ in notes] == [(320, 768), (640, 768), (768, 768)]
+    assert "tokens/s" in notes[0][2]
+    assert load_model(tmp_path / "model").config.hidden_size == 16
+
+
+def test_the_first_losses_are_frozen(tmp_path: Path, shards: Mapping[Domain, Path]) -> None:
+    train(tmp_path, shards, runtime=replace(RUNTIME, log_interval_steps=1))
+    losses = json.loads((tmp_path / "curve.json").read_text())["loss"]["values"]
+    assert losses[0] == pytest.approx(np.log(32), abs=0.2)
+    assert losses[:2] == pytest.approx(FROZEN_LOSSES, abs=1e-4)
+
+
+def test_weights_and_moments_carry_over_from_a_parent(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    parent = train(tmp_path / "parent", shards)
+    second = replace(SETTINGS, stage_index=1, tokens_before=768)
+    child = train(tmp_path / "child", shards, second, parent=parent)
+    moments = torch.load(child / "optimizer.pt", weights_only=True)
+    assert {float(state["step"]) for state in moments["state"].values()} == {24.0}
+    frozen = replace(second, stage=replace(STAGE, lr_start_frac=0.0, lr_end_frac=0.0))
+    still = train(tmp_path / "still", shards, frozen, parent=parent)
+    assert weights_digest(still) == weights_digest(parent)
+
+
+def test_a_child_uses_its_own_optimizer_settings(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    parent = train(tmp_path / "parent", shards)
+    settings = replace(SETTINGS, optimizer=OptimizerSettings(lr_peak=1e-2, weight_decay=0.3))
+    child = train(tmp_path / "child", shards, settings, parent=parent)
+    groups = torch.load(child / "optimizer.pt", weights_only=True)["param_groups"]
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+
+
+def test_micro_batches_change_nothing_but_rounding(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    whole = train(tmp_path / "whole", shards)
+    parts = train(tmp_path / "parts", shards, runtime=replace(RUNTIME, micro_batch_size=1))
+    curves = [json.loads((s / "curve.json").read_text()) for s in (whole, parts)]
+    for name in ("loss", "lr", "grad_norm"):
+        assert curves[0][name]["tokens"] == curves[1][name]["tokens"]
+        assert curves[0][name]["values"] == pytest.approx(curves[1][name]["values"], rel=1e-3)
+
+
+def test_every_world_size_reads_the_same_sequences(shards: Mapping[Domain, Path]) -> None:
+    sampler = build_sampler(
+        weights=STAGE.weights,
+        num_tokens={"math": 500, "code": 500},
+        context_length=16,
+        seed=0,
+        stage_index=0,
+    )
+    tokens = tuple(np.load(shards[domain] / "tokens.npy") for domain in sampler.domains)
+
+    def read(micro_batch_size: int, rank: int, world_size: int) -> torch.Tensor:
+        batches = SegmentBatches(
+            sampler=sampler,
+            shards=tokens,
+            num_steps=3,
+            batch_size=8,
+            micro_batch_size=micro_batch_size,
+            rank=rank,
+            world_size=world_size,
+        )
+        rows = list(batches)
+        assert len(rows) == len(batches)
+        return torch.cat(rows).view(3, -1, 17)
+
+    alone = read(8, 0, 1)
+    assert torch.equal(torch.cat([read(2, 0, 2), read(2, 1, 2)], dim=1), alone)
+    for row in alone.view(-1, 17):
+        steps = torch.tensor([(b - a) % 32 for a, b in pairwise(row.tolist())])
+        assert steps.max() <= 1 or (steps > 1).sum() == 1, "windows are contiguous, but for a wrap"
+
+
+def test_a_loss_that_is_no_number_ends_the_segment_and_names_the_step(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    settings = replace(
+        SETTINGS,
+        optimizer=OptimizerSettings(lr_peak=float("inf")),
+        stage=replace(STAGE, warmup_tokens=0),
+    )
+    with pytest.raises(TrainingDiverged, match="step 1 ") as raised:
+        train(tmp_path, shards, settings)
+    assert raised.value.step == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": 63}, "at least `batch_tokens`"),
+        ({"batch_tokens": 60}, "multiple of `context_length`"),
+        ({"weights": {"science": 1.0}}, "science has none"),
+    ],
+)
+def test_a_stage_that_cannot_be_trained_is_refused(
+    tmp_path: Path,
+    shards: Mapping[Domain, Path],
+    changes: Mapping[str, object],
+    message: str,
+) -> None:
+    settings = replace(SETTINGS, stage=replace(STAGE, **changes))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, shards, settings)
+
+
+def test_a_parent_of_another_architecture_is_refused(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    parent = train(tmp_path / "parent", shards)
+    wider = replace(SETTINGS, model=replace(MODEL, intermediate_size=32))
+    with pytest.raises(ValueError, match="`intermediate_size` is 24"):
+        train(tmp_path / "child", shards, wider, parent=parent)
+
+
+def test_tokens_without_an_embedding_are_refused(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    smaller = replace(SETTINGS, model=replace(MODEL, vocab_size=31))
+    with pytest.raises(ValueError, match="`vocab_size` 31"):
+        train(tmp_path, shards, smaller)
+
+
+def test_a_micro_batch_that_does_not_divide_is_refused(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    with pytest.raises(ValueError, match="`micro_batch_size` must divide the 4"):
+        train(tmp_path, shards, runtime=replace(RUNTIME, micro_batch_size=3))
+
+
+def test_bfloat16_trains_and_leaves_full_precision_weights(
+    tmp_path: Path, shards: Mapping[Domain, Path]
+) -> None:
+    segment = train(tmp_path, shards, replace(SETTINGS, precision="bf16-mixed"))
+    assert load_model(segment / "model").dtype == torch.float32
+    assert json.loads((segment / "result.json").read_text())["final_loss"] < np.log(32)

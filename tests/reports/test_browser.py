@@ -1,0 +1,164 @@
+"""The report in a real browser: nothing logged, nothing wider than the screen, nothing runs."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from davinci.platform.store.records import Arm, Outcomes, Run, Sweep
+from davinci.reports.html import index_entry, render_index, render_sweep
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+WIDTHS = (375, 800, 1400)
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver on the path"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = str(BROWSER)
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(str(DRIVER)))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(
+    sweep: Sweep,
+    build_sweep: Callable[..., Sweep],
+    build_arm: Callable[..., Arm],
+    build_run: Callable[..., Run],
+    build_outcomes: Callable[..., Outcomes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    out = tmp_path_factory.mktemp("reports")
+    attack = "<script>window.attacked = 1</script><img src=x onerror='window.attacked = 1'>"
+    values = np.linspace(0, 1, 12)
+    arms = tuple(
+        build_arm(
+            level,
+            tuple(
+                build_run(
+                    0.0,
+                    seed,
+                    level,
+                    outcomes=(
+                        build_outcomes(
+                            attack,
+                            "ppl",
+                            "accuracy",
+                            values,
+                            samples=({"id": attack, "prompt": attack * 9, "got": attack},),
+                        ),
+                    ),
+                )
+                for seed in range(3)
+            ),
+            label=attack + "w" * 500 + level,
+        )
+        for level in ("L2", "L5")
+    )
+    return {
+        "ordinary": render_sweep(sweep, out / "ordinary"),
+        "hostile": render_sweep(
+            build_sweep(arms=arms, baseline=arms[0].label, name=attack), out / "hostile"
+        ),
+        "index": render_index([index_entry(sweep, "ordinary/index.html")], out),
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "index"])
+def test_the_page_fits_and_logs_nothing(
+    browser: Chrome, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    browser.get(pages[name].as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script("return window.attacked") is None
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_text_and_marks_have_enough_contrast(browser: Chrome, pages: dict[str, Path]) -> None:
+    """WCAG AA: 4.5:1 for text, 3:1 for marks, in both schemes."""
+    for scheme in ("light", "dark"):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        browser.get(pages["ordinary"].as_uri())
+        read = "return getComputedStyle(document.documentElement).getPropertyValue('--{}').trim()"
+        colour = {
+            name: luminance(browser.execute_script(read.format(name)))
+            for name in ("paper", "panel", "note", "ink", "muted", "link", "base")
+            + tuple(f"arm-{index}" for index in range(8))
+        }
+        for background in ("paper", "panel", "note"):
+            for text in ("ink", "muted", "link"):
+                assert contrast(colour[text], colour[background]) >= 4.5
+        for mark in ("base", *(f"arm-{index}" for index in range(8))):
+            assert contrast(colour[mark], colour["paper"]) >= 4.5
+
+
+def luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    channels = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    light, dark = max(one, other), min(one, other)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_every_table_and_picture_can_be_reached_and_named(
+    browser: Chrome, pages: dict[str, Path]
+) -> None:
+    browser.get(pages["ordinary"].as_uri())
+    unnamed = browser.execute_script(
+        "return [...document.querySelectorAll('svg')].filter(s => s.getAttribute('role') !== 'img'"
+        " || !document.getElementById(s.getAttribute('aria-labelledby')).textContent).length"
+    )
+    assert unnamed == 0
+    loose = browser.execute_script(
+        "return [...document.querySelectorAll('table')].filter("
+        "t => !t.parentElement.matches('.scroll[tabindex][aria-label]')).length"
+    )
+    assert loose == 0
+    broken = browser.execute_script(
+        "return [...document.querySelectorAll('a[href^=\"#\"]')].filter("
+        "a => !document.getElementById(a.hash.slice(1))).length"
+    )
+    assert broken == 0
