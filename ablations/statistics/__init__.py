@@ -1,0 +1,30 @@
+"""Intervals, tests and power for arms that are repeated over seeds and scored on items."""
+
+from davinci.ablations.statistics.effects import Effect, Paired, Score, arm_score, paired_effect
+from davinci.ablations.statistics.family import correct
+from davinci.ablations.statistics.power import Settling, num_replicates_to_settle
+from davinci.ablations.statistics.variance import (
+    Block,
+    Components,
+    Estimate,
+    Scope,
+    crossed_estimate,
+    estimate,
+)
+
+__all__ = [
+    "Block",
+    "Components",
+    "Effect",
+    "Estimate",
+    "Paired",
+    "Scope",
+    "Score",
+    "Settling",
+    "arm_score",
+    "correct",
+    "crossed_estimate",
+    "estimate",
+    "num_replicates_to_settle",
+    "paired_effect",
+]

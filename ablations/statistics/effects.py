@@ -1,0 +1,195 @@
+"""Differences between arms and scores of single arms, as intervals that say what they cover."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scipy import stats  # type: ignore[import-untyped]
+
+from davinci.ablations.statistics.variance import (
+    Block,
+    Components,
+    Estimate,
+    Scope,
+    estimate,
+)
+from davinci.platform.store.records import Floats
+
+POWER = 0.8
+
+
+class Paired(NamedTuple):
+    """One world's values of two arms, (S, I) each, rows paired by replicate; weights (I,)."""
+
+    treatment: Floats
+    baseline: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Treatment minus baseline, in units of the score.
+
+    Attributes:
+        low: Lower end of the interval; NaN where none can be computed (see `scope`).
+        high: Upper end.
+        p_value: Two-sided, uncorrected, from the same standard error and degrees of freedom.
+        se_seed: Standard error from seeds alone (with the noise of single answers), NaN if unknown.
+        se_item: Standard error from the choice of items alone, NaN if unknown.
+        num_replicates: Paired replicates, over all worlds.
+        num_items: Items, summed over worlds.
+        min_detectable: Smallest true difference that this design finds with 80 % power.
+        scope: What the interval generalises over, see `Estimate`.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    df: float
+    se: float
+    se_seed: float
+    se_item: float
+    num_replicates: int
+    num_worlds: int
+    num_items: int
+    min_detectable: float
+    scope: Scope
+    components: Components
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One arm's score with its interval; fields as in `Effect`."""
+
+    mean: float
+    low: float
+    high: float
+    df: float
+    se: float
+    num_replicates: int
+    num_worlds: int
+    num_items: int
+    scope: Scope
+    confidence: float = 0.95
+
+
+def paired_effect(
+    worlds: Sequence[Paired], *, bounded: bool = False, confidence: float = 0.95
+) -> Effect:
+    """Return the difference between two arms, paired by replicate and item.
+
+    The differences of paired values are taken first, so that what both arms share (hard items,
+    lucky seeds) cancels; the interval is a t interval on `estimate`'s standard error.
+
+    Args:
+        worlds: One entry per world.
+        bounded: Whether values lie in [0, 1]. Where such values leave no variance at all (every
+            item differs alike, or none), two made-up items, one won and one lost, keep the
+            interval open.
+        confidence: Coverage of the interval.
+
+    Raises:
+        ValueError: If there is no world, or shapes, values or weights are unusable.
+
+    Source: two made-up items: Bonett and Price, J. Educ. Behav. Stat. 37 (2012).
+    """
+    for world in worlds:
+        if world.treatment.shape != world.baseline.shape:
+            raise ValueError(
+                "treatment and baseline must be paired, value by value, but got shapes "
+                f"{world.treatment.shape} and {world.baseline.shape}."
+            )
+    found = estimate([Block(w.treatment - w.baseline, w.weights) for w in worlds])
+    se = found.se
+    if bounded and se == 0.0:
+        se = math.sqrt(2.0 / found.num_items / max(found.num_items - 1, 1))
+    half = _quantile(confidence, found.df) * se
+    return Effect(
+        mean=found.mean,
+        low=found.mean - half,
+        high=found.mean + half,
+        p_value=_p_value(found.mean, se, found.df),
+        df=found.df,
+        se=se,
+        se_seed=_se_seed(found),
+        se_item=math.sqrt(found.components.item),
+        num_replicates=found.num_replicates,
+        num_worlds=found.num_worlds,
+        num_items=found.num_items,
+        min_detectable=detectable(se, found.df, confidence),
+        scope=found.scope,
+        components=found.components,
+        confidence=confidence,
+    )
+
+
+def arm_score(worlds: Sequence[Block], *, bounded: bool = False, confidence: float = 0.95) -> Score:
+    """Return one arm's score with its interval.
+
+    Bounded scores get Wilson's interval at the effective number of items (as many independent items
+    as would give the same standard error), so that a score of 0 or 1 keeps an honest width.
+
+    Raises:
+        ValueError: If there is no world, or shapes, values or weights are unusable.
+
+    Source: effective sample sizes for proportions: Korn and Graubard, Survey Methodology 24 (1998).
+    """
+    found = estimate(worlds)
+    quantile = _quantile(confidence, found.df)
+    low, high = found.mean - quantile * found.se, found.mean + quantile * found.se
+    if bounded and math.isfinite(found.se):
+        low, high = _wilson(found, quantile)
+    return Score(
+        mean=found.mean,
+        low=low,
+        high=high,
+        df=found.df,
+        se=found.se,
+        num_replicates=found.num_replicates,
+        num_worlds=found.num_worlds,
+        num_items=found.num_items,
+        scope=found.scope,
+        confidence=confidence,
+    )
+
+
+def detectable(se: float, df: float, confidence: float = 0.95) -> float:
+    """Return the smallest true difference found with 80 % power at this standard error."""
+    if not (math.isfinite(se) and df > 0):
+        return float("nan")
+    return float(_quantile(confidence, df) + stats.t.ppf(POWER, df)) * se
+
+
+def _wilson(found: Estimate, quantile: float) -> tuple[float, float]:
+    p = min(max(found.mean, 0.0), 1.0)
+    most = float(found.num_items * max(found.num_replicates, 1))
+    num = min(p * (1 - p) / found.se**2, most) if found.se > 0 else float(found.num_items)
+    if num == 0.0:  # all values are 0 or 1, by rounding alone not quite
+        num = float(found.num_items)
+    shrink = 1 + quantile**2 / num
+    centre = (p + quantile**2 / (2 * num)) / shrink
+    half = quantile / shrink * math.sqrt(p * (1 - p) / num + quantile**2 / (4 * num**2))
+    return min(max(centre - half, 0.0), p), max(min(centre + half, 1.0), p)
+
+
+def _quantile(confidence: float, df: float) -> float:
+    if not df > 0:
+        return float("nan")
+    return float(stats.t.ppf(0.5 + confidence / 2, df))
+
+
+def _p_value(mean: float, se: float, df: float) -> float:
+    if not (math.isfinite(se) and df > 0):
+        return float("nan")
+    if mean == 0.0 or se == 0.0:
+        return 1.0 if mean == 0.0 else 0.0
+    return float(2 * stats.t.sf(abs(mean) / se, df))
+
+
+def _se_seed(found: Estimate) -> float:
+    parts = found.components
+    seed = parts.seed if math.isnan(parts.rest) else parts.seed + parts.rest
+    return math.sqrt(seed / found.num_replicates)

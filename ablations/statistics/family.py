@@ -1,0 +1,32 @@
+"""Correction of p-values for the number of comparisons made together."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+Method = Literal["benjamini_hochberg", "holm"]
+_STATSMODELS = {"benjamini_hochberg": "fdr_bh", "holm": "holm"}
+
+
+def correct(p_values: Sequence[float], method: Method = "benjamini_hochberg") -> tuple[float, ...]:
+    """Return the corrected p-values, in order; NaN stays NaN and does not count as a comparison.
+
+    Benjamini-Hochberg bounds the share of false findings (for screens), Holm the chance of any
+    (for claims).
+
+    Raises:
+        ValueError: If a p-value lies outside [0, 1] or the method is unknown.
+    """
+    if method not in _STATSMODELS:
+        raise ValueError(f"`method` must be one of {', '.join(_STATSMODELS)}, but got {method!r}.")
+    known = [p for p in p_values if not math.isnan(p)]
+    for p in known:
+        if not 0 <= p <= 1:
+            raise ValueError(f"`0 <= p <= 1` must hold for every p-value, but got {p}.")
+    if not known:
+        return tuple(p_values)
+    # Imported here because it pulls in pandas, too slow for start-up.
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
+    corrected = iter(multipletests(known, method=_STATSMODELS[method])[1].tolist())
+    return tuple(p if math.isnan(p) else next(corrected) for p in p_values)

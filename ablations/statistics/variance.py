@@ -1,0 +1,215 @@
+"""How far a weighted mean over seeds x items would move with other seeds and other items.
+
+All seeds see the same items, so both are random and crossed:
+`x_si = mean + seed_s + item_i + rest_si`.
+The score is a ratio (weighted sum over sum of weights), so its influence values
+`z_si = I * w_i * (x_si - mean)` enter a two-way analysis of variance, and
+
+    Var(mean) = (MS_seed + MS_item - MS_rest) / (S * I)
+
+with Satterthwaite's degrees of freedom. Negative components count as 0, and the degrees of freedom
+stay between S - 1 and S * I.
+
+Why not a bootstrap over seeds and items: it was simulated beside this interval (coverage of nominal
+95 % intervals in percent, 3,000 draws; the crossed bootstrap 200-400 draws of 400 resamples; lowest
+and highest over I = 40 and 150, Gaussian items with six splits of the variance between seeds, items
+and rest, log-normal item weights, and 0/1 items with five seed and item spreads):
+
+    ============================  ===========  ===========  ===========
+    interval                      S = 3        S = 5        S = 10
+    ============================  ===========  ===========  ===========
+    two-way, Satterthwaite        93.0 - 98.9  93.9 - 98.6  94.3 - 98.0
+    two-way, rest not subtracted  92.4 - 99.1  94.4 - 99.2  95.2 - 99.6
+    modified large sample         92.0 - 97.1  93.0 - 96.8  93.3 - 96.7
+    crossed bootstrap             79.5 - 99.5  86.5 - 100   91.5 - 100
+    ============================  ===========  ===========  ===========
+
+The bootstrap of three seeds cannot see how far three seeds may lie off, and fails worst (79.5 %)
+where seeds matter most. The chosen interval errs on the wide side where single answers are pure
+noise (0/1 items with hardly any effect of the seed), and by two points on the narrow side where
+three seeds carry four fifths of the variance. A part of this is repeated in
+`tests/ablations/test_coverage.py`.
+
+Source: Searle, Casella and McCulloch, Variance Components (1992), ch. 4 (two-way random model);
+Satterthwaite, Biometrics Bulletin 2 (1946).
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from davinci.platform.store.records import Floats
+
+Scope = Literal["seeds_and_items", "seeds", "items", "worlds", "fixed_worlds", "nothing"]
+NAN = float("nan")
+
+
+class Block(NamedTuple):
+    """Values of one world: `values` (S, I), one row per replicate; `weights` (I,), all above 0."""
+
+    values: Floats
+    weights: Floats
+
+
+class Components(NamedTuple):
+    """Parts of the variance of a score, in squared units of the score; NaN where unknown.
+
+    With S replicates the mean's variance is `item + (seed + rest) / S`, or `world / W`.
+    """
+
+    seed: float
+    item: float
+    rest: float
+    world: float = NAN
+
+
+class Estimate(NamedTuple):
+    """A mean with its standard error, its degrees of freedom, and what both speak about.
+
+    `scope` says over what the standard error generalises: `seeds_and_items`; `seeds` (a single
+    item); `items` (a single replicate: it says nothing about seeds); `worlds` (other worlds, with
+    their own seeds and items); `fixed_worlds` (seeds and items within the two worlds seen);
+    `nothing` (one replicate of one item).
+    """
+
+    mean: float
+    se: float
+    df: float
+    components: Components
+    scope: Scope
+    num_replicates: int
+    num_worlds: int
+    num_items: int
+
+
+def crossed_estimate(block: Block) -> Estimate:
+    """Return the weighted mean of one world's values with its two-way standard error.
+
+    Raises:
+        ValueError: If the shapes disagree, nothing is there, or a value or weight is unusable.
+    """
+    _check(block)
+    num_seeds, num_items = block.values.shape
+    total = block.weights.sum()
+    mean = float((block.values @ block.weights / total).mean())
+    weights = block.weights / total
+    z_SI = num_items * weights * (block.values - mean)
+    z_SI[np.abs(z_SI) < 1e-12 * max(np.abs(block.values).max(), 1.0)] = 0.0  # rounding, not spread
+    if num_seeds == 1 or num_items == 1:
+        return _one_way(z_SI, mean)
+    return _two_way(z_SI, mean)
+
+
+def estimate(blocks: Sequence[Block]) -> Estimate:
+    """Return the mean over worlds, each counting the same, with its standard error.
+
+    One world: `crossed_estimate`. Two: their average, with the uncertainty within these two worlds
+    (`fixed_worlds`; two worlds cannot tell how worlds differ). Three or more: the world is the
+    unit, so that items and seeds, which differ between worlds, come along with it (`worlds`).
+
+    Raises:
+        ValueError: If there is no block, or one of them is malformed.
+    """
+    if not blocks:
+        raise ValueError(
+            "`len(blocks) >= 1` must hold, but got no world; pass one block per world."
+        )
+    parts = [crossed_estimate(block) for block in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    means = np.array([part.mean for part in parts])
+    if len(parts) == 2:
+        se, df = _stratified(parts)
+        scope: Scope = "items" if any(p.num_replicates == 1 for p in parts) else "fixed_worlds"
+        components = Components(NAN, NAN, NAN)
+    else:
+        world = float(means.var(ddof=1))
+        se, df, scope = float(np.sqrt(world / len(parts))), float(len(parts) - 1), "worlds"
+        components = Components(NAN, NAN, NAN, world)
+    return Estimate(
+        mean=float(means.mean()),
+        se=se,
+        df=df,
+        components=components,
+        scope=scope,
+        num_replicates=sum(part.num_replicates for part in parts),
+        num_worlds=len(parts),
+        num_items=sum(part.num_items for part in parts),
+    )
+
+
+def satterthwaite(components: Components, num_seeds: int, num_items: int) -> tuple[float, float]:
+    """Return the variance and the degrees of freedom of a crossed mean with these components."""
+    seed_part = (components.seed + components.rest) / num_seeds
+    item_part = components.item + components.rest / num_seeds
+    rest_part = components.rest / num_seeds
+    return _combine(seed_part, item_part, rest_part, num_seeds, num_items)
+
+
+def _combine(
+    seed_part: float, item_part: float, rest_part: float, num_seeds: int, num_items: int
+) -> tuple[float, float]:
+    """Return variance and degrees of freedom from the three mean squares over S * I."""
+    variance = max(seed_part + item_part - rest_part, seed_part, item_part)
+    spread = (
+        seed_part**2 / (num_seeds - 1)
+        + item_part**2 / (num_items - 1)
+        + rest_part**2 / ((num_seeds - 1) * (num_items - 1))
+    )
+    df = variance**2 / spread if spread > 0 else num_items - 1
+    return variance, float(np.clip(df, num_seeds - 1, num_seeds * num_items))
+
+
+def _two_way(z_SI: Floats, mean: float) -> Estimate:
+    num_seeds, num_items = z_SI.shape
+    z_S, z_I = z_SI.mean(axis=1), z_SI.mean(axis=0)
+    rest_SI = z_SI - z_S[:, None] - z_I[None, :] + z_SI.mean()
+    seed_part = float(z_S.var(ddof=1)) / num_seeds
+    item_part = float(z_I.var(ddof=1)) / num_items
+    mean_square = float((rest_SI**2).sum()) / ((num_seeds - 1) * (num_items - 1))
+    rest_part = mean_square / (num_seeds * num_items)
+    variance, df = _combine(seed_part, item_part, rest_part, num_seeds, num_items)
+    components = Components(
+        seed=max(seed_part - rest_part, 0.0) * num_seeds,
+        item=max(item_part - rest_part, 0.0),
+        rest=rest_part * num_seeds,
+    )
+    se = float(np.sqrt(variance))
+    return Estimate(mean, se, df, components, "seeds_and_items", num_seeds, 1, num_items)
+
+
+def _one_way(z_SI: Floats, mean: float) -> Estimate:
+    """Only one of the two, seeds or items, is repeated: say nothing about the other."""
+    num_seeds, num_items = z_SI.shape
+    num = z_SI.size
+    scope: Scope = "items" if num_items > 1 else "seeds" if num_seeds > 1 else "nothing"
+    variance = float(z_SI.var(ddof=1)) / num if num > 1 else NAN
+    components = Components(
+        seed=variance * num if scope == "seeds" else NAN,
+        item=variance if scope == "items" else NAN,
+        rest=NAN,
+    )
+    se = float(np.sqrt(variance))
+    return Estimate(mean, se, float(num - 1), components, scope, num_seeds, 1, num_items)
+
+
+def _stratified(parts: Sequence[Estimate]) -> tuple[float, float]:
+    variances = np.array([part.se**2 for part in parts]) / len(parts) ** 2
+    spread = float((variances**2 / np.array([max(part.df, 1.0) for part in parts])).sum())
+    total = float(variances.sum())
+    df = total**2 / spread if spread > 0 else min(part.df for part in parts)
+    return float(np.sqrt(total)), df
+
+
+def _check(block: Block) -> None:
+    values, weights = block.values, block.weights
+    if values.ndim != 2 or values.size == 0 or weights.shape != values.shape[1:]:
+        raise ValueError(
+            "`values` (S, I) and `weights` (I,) must agree and not be empty, but got "
+            f"{values.shape} and {weights.shape}."
+        )
+    if not (np.isfinite(values).all() and np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError(
+            "values must be finite and weights finite and above 0; leave unusable items out first."
+        )

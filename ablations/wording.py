@@ -1,0 +1,84 @@
+"""Numbers and names as readers see them: one way to write each, with its unit."""
+
+import math
+from collections.abc import Sequence
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+
+MAX_LABEL_CHARS = 80
+
+METRIC_WORDS = {
+    "bits_per_byte": "bits per byte",
+    "accuracy": "accuracy",
+    "step_rate": "share of steps right",
+    "pass_rate": "share of tests passed",
+}
+PROTOCOL_WORDS = {
+    "bpb": "held-out text",
+    "ppl": "likelihood ranking (ppl)",
+    "generative": "free answers (generative)",
+}
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's name in words."""
+    return METRIC_WORDS.get(metric, metric.replace("_", " "))
+
+
+def protocol_words(protocol: str) -> str:
+    """Return a protocol's name in words."""
+    return PROTOCOL_WORDS.get(protocol, protocol)
+
+
+def number(value: float, digits: int = 3, *, signed: bool = False) -> str:
+    """Return a number with a true minus sign; "not known" for NaN."""
+    if math.isnan(value):
+        return "not known"
+    if math.isinf(value):
+        return f"{MINUS if value < 0 else ''}\N{INFINITY}"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def interval(low: float, high: float, digits: int = 3, *, signed: bool = False) -> str:
+    """Return `[low, high]`, or "no interval" where there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return "no interval"
+    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+
+
+def p_value(value: float) -> str:
+    """Return `p = .012` or `p < .001`."""
+    if math.isnan(value):
+        return "p not known"
+    if value < 0.001:
+        return "p < .001"
+    return f"p = {value:.3f}".replace("0.", ".", 1)
+
+
+def count(num: float, noun: str, plural: str = "") -> str:
+    """Return `1 seed`, `3 seeds`, `1,200 items`."""
+    return f"{num:,} {noun if num == 1 else plural or noun + 's'}"
+
+
+def listed(parts: Sequence[str], joiner: str = "and") -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {joiner} {parts[-1]}"
+
+
+def quoted(label: str) -> str:
+    """Return an arm's label in quotation marks, on one line, cut where it is long."""
+    shown = " ".join(label.split())
+    return f"“{shown if len(shown) <= MAX_LABEL_CHARS else shown[: MAX_LABEL_CHARS - 1] + '…'}”"
+
+
+def repeats(num_replicates: int, num_worlds: int = 1) -> str:
+    """Return `3 seeds`, or `6 runs in 3 worlds`."""
+    if num_worlds > 1:
+        return f"{count(num_replicates, 'run')} in {count(num_worlds, 'world')}"
+    return count(num_replicates, "seed")

@@ -1,0 +1,211 @@
+"""The pictures of a report: points with intervals, and curves with seed bands."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from davinci.platform.store.records import Floats
+from davinci.reports.palette import ArmStyle
+from davinci.reports.svg import FAINT, INK, PAPER, drawing, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PANEL_INCHES = 5.0
+MAX_POINTS = 100
+"""Longer curves, and such that do not share their positions, are averaged in this many bins."""
+SKIPPED_FRAC = 0.05
+
+
+class Point(NamedTuple):
+    """One value with its interval; `solid` marks a resolved difference (or any plain score)."""
+
+    row: str
+    style: ArmStyle
+    value: float
+    low: float
+    high: float
+    solid: bool
+    tip: str
+
+
+class Series(NamedTuple):
+    """One arm's curves along training, one per seed: (tokens, values) each."""
+
+    style: ArmStyle
+    runs: Sequence[tuple[Floats, Floats]]
+
+
+def interval_panel(
+    points: Sequence[Point],
+    *,
+    name: str,
+    title: str,
+    axis: str,
+    zero: bool,
+    better: str,
+) -> str:
+    """Return points with intervals, grouped in rows, as SVG; "" where there is nothing to draw.
+
+    Args:
+        points: In the order in which they are drawn, from the top.
+        name: Unique within the page.
+        title: Alternative text.
+        axis: Label of the x axis, with unit.
+        zero: Whether to draw a line at 0 (for differences).
+        better: Side of the better values: `left`, `right`, or "" for none.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = [point for point in points if math.isfinite(point.value)]
+    if not drawn:
+        return ""
+    rows = list(dict.fromkeys(point.row for point in drawn))
+    per_row = max(sum(point.row == row for point in drawn) for row in rows)
+    height = 0.95 + len(rows) * max(0.36, 0.22 * per_row)
+    with drawing(name):
+        figure = Figure(figsize=(PANEL_INCHES, height), layout="constrained")
+        axes = figure.add_subplot()
+        tips = _draw_points(axes, drawn, rows, name)
+        _frame(axes, rows, axis, zero=zero)
+        if better:
+            _point_to_better(axes, better)
+        return to_svg(figure, name=name, title=title, tips=tips)
+
+
+def _draw_points(
+    axes: "Axes", points: Sequence[Point], rows: Sequence[str], name: str
+) -> dict[str, str]:
+    tips: dict[str, str] = {}
+    for row_index, row in enumerate(rows):
+        own = [point for point in points if point.row == row]
+        step = min(0.8 / len(own), 0.3)
+        for index, point in enumerate(own):
+            y = row_index + (index - (len(own) - 1) / 2) * step
+            tips |= _draw_point(axes, point, y, f"tip{row_index}x{index}")
+    return tips
+
+
+def _draw_point(axes: "Axes", point: Point, y: float, gid: str) -> dict[str, str]:
+    colour = point.style.placeholder
+    if math.isfinite(point.low) and math.isfinite(point.high):
+        axes.plot([point.low, point.high], [y, y], color=colour, lw=1.8, solid_capstyle="butt")
+    axes.plot(
+        [point.value],
+        [y],
+        marker=point.style.marker,
+        ms=6.5,
+        mew=1.6,
+        color=colour,
+        mfc=colour if point.solid else PAPER,
+        gid=gid,
+        zorder=3,
+    )
+    return {gid: point.tip}
+
+
+def _frame(axes: "Axes", rows: Sequence[str], label: str, *, zero: bool) -> None:
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=FAINT, lw=0.7)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.06)
+    axes.locator_params(axis="x", nbins=5)
+    if zero:
+        axes.axvline(0.0, color=INK, lw=1.0)
+
+
+def _point_to_better(axes: "Axes", side: str) -> None:
+    x, align = (0.0, "left") if side == "left" else (1.0, "right")
+    text = "\N{LEFTWARDS ARROW} better" if side == "left" else "better \N{RIGHTWARDS ARROW}"
+    axes.text(x, 1.01, text, transform=axes.transAxes, ha=align, va="bottom", fontsize=10)
+
+
+def curve_panel(series: Sequence[Series], *, name: str, title: str, axis: str) -> str:
+    """Return learning curves over trained tokens: mean over seeds, band from lowest to highest.
+
+    The first 5 % of training are outside the picture, so that its end can be read. Returns "" where
+    there is nothing to draw.
+    """
+    from matplotlib.figure import Figure
+
+    binned = [(each.style, *_bands(each.runs)) for each in series]
+    drawn = [band for band in binned if band[1].size]
+    if not drawn:
+        return ""
+    with drawing(name):
+        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        tips = {}
+        for index, (style, tokens, lows, means, highs) in enumerate(drawn):
+            colour, gid = style.placeholder, f"tip{index}"
+            axes.fill_between(tokens, lows, highs, color=colour, alpha=0.18, lw=0)
+            axes.plot(tokens, means, color=colour, lw=1.8, gid=gid)
+            tips[gid] = style.label
+        most = max(float(band[1].max()) for band in drawn)
+        _crop(axes, drawn, most)
+        axes.set_xlabel("trained tokens (million)" if most >= 1 else "trained tokens (thousand)")
+        if most < 1:
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x * 1000:g}")
+        axes.set_ylabel(axis)
+        axes.grid(color=FAINT, lw=0.7)
+        return to_svg(figure, name=name, title=title, tips=tips)
+
+
+Band = tuple[Floats, Floats, Floats, Floats]
+
+
+def _bands(runs: Sequence[tuple[Floats, Floats]]) -> Band:
+    """Return token positions in millions, and lowest, mean and highest value over the seeds."""
+    nothing = np.zeros(0)
+    usable = [_finite(tokens, values) for tokens, values in runs]
+    usable = [pair for pair in usable if pair[0].size >= 2]
+    if not usable:
+        return nothing, nothing, nothing, nothing
+    first = usable[0][0]
+    if first.size <= MAX_POINTS and all(np.array_equal(first, tokens) for tokens, _ in usable):
+        curves = np.array([values for _, values in usable])
+        return first / 1e6, curves.min(axis=0), curves.mean(axis=0), curves.max(axis=0)
+    end = min(float(tokens.max()) for tokens, _ in usable)
+    num_bins = min(MAX_POINTS, min(tokens.size for tokens, _ in usable))
+    edges = np.linspace(0.0, end, num_bins + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    curves = np.array([_binned(tokens, values, edges, centres) for tokens, values in usable])
+    return centres / 1e6, curves.min(axis=0), curves.mean(axis=0), curves.max(axis=0)
+
+
+def _finite(tokens: Floats, values: Floats) -> tuple[Floats, Floats]:
+    tokens, values = np.asarray(tokens, float).ravel(), np.asarray(values, float).ravel()
+    num = min(tokens.size, values.size)
+    tokens, values = tokens[:num], values[:num]
+    usable = np.isfinite(tokens) & np.isfinite(values)
+    order = np.argsort(tokens[usable], kind="stable")
+    return tokens[usable][order], values[usable][order]
+
+
+def _binned(tokens: Floats, values: Floats, edges: Floats, centres: Floats) -> Floats:
+    """Return the mean of the values per bin; empty bins are interpolated."""
+    bins = np.clip(np.searchsorted(edges, tokens, side="right") - 1, 0, len(centres) - 1)
+    counts = np.bincount(bins, minlength=len(centres))
+    sums = np.bincount(bins, weights=values, minlength=len(centres))
+    filled = counts > 0
+    return np.interp(centres, centres[filled], sums[filled] / counts[filled])
+
+
+def _crop(
+    axes: "Axes", drawn: Sequence[tuple[ArmStyle, Floats, Floats, Floats, Floats]], most: float
+) -> None:
+    kept = [
+        (lows[t >= SKIPPED_FRAC * most], highs[t >= SKIPPED_FRAC * most])
+        for _, t, lows, _, highs in drawn
+    ]
+    bottom = min(float(lows.min()) for lows, _ in kept if lows.size)
+    top = max(float(highs.max()) for _, highs in kept if highs.size)
+    margin = 0.05 * (top - bottom) or 0.05
+    axes.set_ylim(bottom - margin, top + margin)
+    axes.set_xlim(0.0, most)

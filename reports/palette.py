@@ -1,0 +1,45 @@
+"""One colour and one marker per arm, the same in every figure and table, light and dark."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from davinci.platform.store.records import Sweep
+
+LIGHT = ("#0072b2", "#b8480a", "#007a58", "#9c3d77", "#7d5800", "#5457bf", "#a8253a", "#2f6f80")
+DARK = ("#62b8ec", "#f2935c", "#3cc79b", "#e39cc8", "#e6b84d", "#aeb1f7", "#ff8592", "#86c5d8")
+BASE_LIGHT, BASE_DARK = "#5a5f66", "#a7adb5"
+"""Okabe and Ito's colour-blind-safe hues, with at least 4.5:1 contrast to the background."""
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+GLYPHS = ("●", "■", "◆", "▲", "▼", "✚", "✖", "⬟")
+
+
+class ArmStyle(NamedTuple):
+    """How an arm looks: `css` is the colour to write in HTML, `placeholder` the one in figures."""
+
+    label: str
+    css: str
+    placeholder: str
+    marker: str
+    glyph: str
+    is_baseline: bool
+
+
+def arm_styles(sweep: Sweep) -> dict[str, ArmStyle]:
+    """Return every arm's style by label; the baseline is grey, the others follow their order."""
+    others: Sequence[str] = [arm.label for arm in sweep.arms if arm.label != sweep.baseline]
+    styles = {sweep.baseline: ArmStyle(sweep.baseline, "var(--base)", "#5a5f66", "o", "○", True)}
+    for index, label in enumerate(others):
+        colour = index % len(LIGHT)
+        shape = (index + index // len(LIGHT)) % len(MARKERS)
+        styles[label] = ArmStyle(
+            label, f"var(--arm-{colour})", LIGHT[colour], MARKERS[shape], GLYPHS[shape], False
+        )
+    return {arm.label: styles[arm.label] for arm in sweep.arms}
+
+
+def variables(*, dark: bool) -> str:
+    """Return the CSS custom properties of the palette."""
+    colours = DARK if dark else LIGHT
+    pairs = [f"--arm-{index}: {colour};" for index, colour in enumerate(colours)]
+    return " ".join([*pairs, f"--base: {BASE_DARK if dark else BASE_LIGHT};"])

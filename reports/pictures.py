@@ -1,0 +1,127 @@
+"""From a comparison to its pictures: which points and curves, with which words beside them."""
+
+from typing import NamedTuple
+
+from davinci.ablations.alignment import done_runs
+from davinci.ablations.findings import Cell, MetricComparison, SweepComparison
+from davinci.ablations.wording import interval, metric_words, number, p_value, repeats
+from davinci.platform.store.records import Arm, Floats, Sweep
+from davinci.reports.figures import Point, Series, curve_panel, interval_panel
+from davinci.reports.filters import visible
+from davinci.reports.palette import ArmStyle
+from davinci.reports.texts import PROTOCOL_TITLES
+
+CURVE_AXES = {"loss": "training loss (nats per token)"}
+HIDDEN_CURVES = ("lr", "tokens_per_s")
+ROW_CHARS = 24
+
+
+class Picture(NamedTuple):
+    """One figure with its heading and, below it, what to know for reading it."""
+
+    heading: str
+    svg: str
+    caption: str
+
+
+def effect_pictures(
+    comparison: SweepComparison, styles: dict[str, ArmStyle]
+) -> tuple[Picture, ...]:
+    """Return one panel per protocol: differences to the baseline, or scores if there are none."""
+    has_effects = any(cell.effect for metric in comparison.headline for cell in metric.cells)
+    pictures = []
+    for protocol in dict.fromkeys(metric.key.protocol for metric in comparison.headline):
+        metrics = [m for m in comparison.headline if m.key.protocol == protocol]
+        pictures.append(_effect_picture(protocol, metrics, styles, differences=has_effects))
+    return tuple(picture for picture in pictures if picture.svg)
+
+
+def _effect_picture(
+    protocol: str,
+    metrics: list[MetricComparison],
+    styles: dict[str, ArmStyle],
+    *,
+    differences: bool,
+) -> Picture:
+    words = list(dict.fromkeys(metric_words(metric.key.metric) for metric in metrics))
+    unit = words[0] if len(words) == 1 else "score"
+    make = _difference_point if differences else _score_point
+    found = (make(metric, cell, styles) for metric in metrics for cell in metric.cells)
+    points = [point for point in found if point is not None]
+    axis = f"difference in {unit}" if differences else unit
+    title = PROTOCOL_TITLES.get(protocol, protocol)
+    higher = {metric.higher_is_better for metric in metrics}
+    better = ("right" if higher == {True} else "left") if len(higher) == 1 else ""
+    svg = interval_panel(
+        points,
+        name=f"effects-{len(protocol)}-{abs(sum(map(ord, protocol)))}",
+        title=f"{title}: {axis} by domain. " + " ".join(f"{point.tip}." for point in points),
+        axis=axis,
+        zero=differences,
+        better=better,
+    )
+    return Picture(title, svg, "")
+
+
+def _difference_point(
+    metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyle]
+) -> Point | None:
+    effect = cell.effect
+    if effect is None:
+        return None
+    state = "resolved" if cell.resolved else "not resolved"
+    tip = (
+        f"{metric.key.domain}, {cell.arm}: {number(effect.mean, signed=True)} "
+        f"{interval(effect.low, effect.high, signed=True)}, corrected {p_value(cell.p_corrected)}, "
+        f"{state}; {repeats(effect.num_replicates, effect.num_worlds)}, {effect.num_items} items"
+    )
+    row, style = _row(metric), styles[cell.arm]
+    return Point(row, style, effect.mean, effect.low, effect.high, cell.resolved, tip)
+
+
+def _score_point(metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyle]) -> Point | None:
+    score = cell.score
+    if score is None:
+        return None
+    tip = f"{metric.key.domain}, {cell.arm}: {number(score.mean)} {interval(score.low, score.high)}"
+    row, style = _row(metric), styles[cell.arm]
+    return Point(row, style, score.mean, score.low, score.high, True, tip)
+
+
+def _row(metric: MetricComparison) -> str:
+    domain = " ".join(visible(metric.key.domain).split())
+    return domain if len(domain) <= ROW_CHARS else domain[: ROW_CHARS - 1] + "…"
+
+
+def curve_pictures(sweep: Sweep, styles: dict[str, ArmStyle]) -> tuple[Picture, ...]:
+    """Return the learning curves, the loss first; learning rate and speed are left out."""
+    names = {curve.name for arm in sweep.arms for run in arm.runs for curve in run.curves}
+    shown = sorted(names - set(HIDDEN_CURVES), key=lambda name: (name != "loss", name))
+    pictures = []
+    for index, name in enumerate(shown):
+        series = [Series(styles[arm.label], _curves(arm, name)) for arm in sweep.arms]
+        axis = CURVE_AXES.get(name, name.replace("_", " "))
+        svg = curve_panel(
+            series,
+            name=f"curve-{index}",
+            title=f"{axis} over trained tokens, one line per arm",
+            axis=axis,
+        )
+        if svg:
+            seeds = " / ".join(str(len(each.runs)) for each in series)
+            caption = (
+                f"Mean over seeds (n = {seeds}, in the order of the arms); the band reaches from "
+                "the lowest to the highest seed. Long curves are averaged in 100 bins; the first "
+                "5 % of training lie outside the picture."
+            )
+            pictures.append(Picture(axis, svg, caption))
+    return tuple(pictures)
+
+
+def _curves(arm: Arm, name: str) -> list[tuple[Floats, Floats]]:
+    return [
+        (curve.tokens, curve.values)
+        for run in done_runs(arm).values()
+        for curve in run.curves
+        if curve.name == name
+    ]

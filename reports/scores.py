@@ -1,0 +1,108 @@
+"""The scores as data: rows for `scores.csv`, and the JSON that a report carries inside."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from davinci.ablations.findings import Cell, MetricComparison, SweepComparison
+from davinci.platform.store.records import Sweep
+
+Row = dict[str, str | int | float | bool | None]
+
+
+def score_rows(comparison: SweepComparison) -> Iterator[Row]:
+    """Yield one row per arm and metric; None stands for what is not known."""
+    for metric in comparison.metrics:
+        for cell in metric.cells:
+            yield _row(metric, cell, is_baseline=cell.arm == comparison.baseline)
+
+
+def scores_csv(comparison: SweepComparison) -> str:
+    """Return the scores as CSV text; texts that a spreadsheet would run get a leading quote.
+
+    Source: OWASP, CSV Injection.
+    """
+    rows = list(score_rows(comparison))
+    stream = io.StringIO()
+    names = list(rows[0]) if rows else ["arm"]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell_text(row[name]) for name in names])
+    return stream.getvalue()
+
+
+def report_json(sweep: Sweep, comparison: SweepComparison) -> str:
+    """Return what the report says as JSON that is safe inside a `<script>` element."""
+    content = {
+        "sweep": sweep.digest,
+        "baseline": comparison.baseline,
+        "scores": list(score_rows(comparison)),
+        "protocols": [
+            {"arm": p.arm, "benchmark": p.benchmark, "domain": p.domain, "kind": p.kind}
+            for p in comparison.protocol_pairs
+        ],
+        "confounders": [found.field for found in comparison.confounders],
+        "runs": [
+            {
+                "arm": arm.label,
+                "seed": run.seed,
+                "world_seed": run.world_seed,
+                "state": run.state,
+                "digest": run.digest,
+                "mlflow_run_id": run.mlflow_run_id,
+            }
+            for arm in sweep.arms
+            for run in arm.runs
+        ],
+    }
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False, sort_keys=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _row(metric: MetricComparison, cell: Cell, *, is_baseline: bool) -> Row:
+    score, effect, settling = cell.score, cell.effect, cell.settling
+    return {
+        "arm": cell.arm,
+        "is_baseline": is_baseline,
+        "protocol": metric.key.protocol,
+        "domain": metric.key.domain,
+        "benchmark": metric.key.benchmark,
+        "metric": metric.key.metric,
+        "headline": metric.headline,
+        "higher_is_better": metric.higher_is_better,
+        "chance": _known(metric.chance),
+        "score": _known(score.mean) if score else None,
+        "score_low": _known(score.low) if score else None,
+        "score_high": _known(score.high) if score else None,
+        "num_replicates": score.num_replicates if score else 0,
+        "num_worlds": score.num_worlds if score else 0,
+        "num_items": score.num_items if score else 0,
+        "difference": _known(effect.mean) if effect else None,
+        "difference_low": _known(effect.low) if effect else None,
+        "difference_high": _known(effect.high) if effect else None,
+        "df": _known(effect.df) if effect else None,
+        "p_value": _known(effect.p_value) if effect else None,
+        "p_corrected": _known(cell.p_corrected),
+        "resolved": cell.resolved,
+        "direction": cell.direction,
+        "generalises_over": effect.scope if effect else None,
+        "min_detectable": _known(effect.min_detectable) if effect else None,
+        "replicates_to_settle": settling.num if settling else None,
+        "notes": "; ".join(cell.notes),
+    }
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _cell_text(value: Any) -> Any:
+    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@", "|", "%")):
+        return "'" + value
+    if isinstance(value, str) and value[:1] in ("\t", "\r", "\n"):
+        return "'" + value
+    return "" if value is None else value

@@ -1,0 +1,93 @@
+"""Matplotlib figures as inline SVG: text stays text, colours follow the page, same bytes again."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from davinci.reports.filters import visible
+from davinci.reports.palette import BASE_LIGHT, LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, FAINT, PAPER = "#101214", "#d0d3d7", "#fefefe"
+"""Placeholder colours in figures; `to_svg` turns them into the page's own."""
+
+_VARIABLES = {INK: "var(--ink)", FAINT: "var(--rule)", PAPER: "var(--paper)"} | {
+    BASE_LIGHT: "var(--base)",
+    **{colour: f"var(--arm-{index})" for index, colour in enumerate(LIGHT)},
+}
+
+SETTINGS: Mapping[str, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 11.0,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def drawing(name: str) -> Iterator[None]:
+    """Draw under the page's settings; `name` makes the ids of the figure repeatable."""
+    from matplotlib import rc_context
+
+    settings: Any = {**SETTINGS, "svg.hashsalt": name}
+    with rc_context(settings):
+        yield
+
+
+def to_svg(figure: "Figure", *, name: str, title: str, tips: Mapping[str, str]) -> str:
+    """Return a figure as an `<svg>` element that reads the page's colours.
+
+    Args:
+        figure: Drawn with the colours above, inside `drawing`.
+        name: Unique within the page; prefixes every id.
+        title: What the picture shows, in words, for readers who do not see it.
+        tips: Artist id (`gid`) -> text shown when the pointer rests on it.
+    """
+    stream = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    for gid, tip in tips.items():
+        svg = svg.replace(
+            f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(visible(tip))}</title>', 1
+        )
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', svg)
+    svg = re.sub(r"(font: [^'\"]*?)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    return _with_title(svg, name, title)
+
+
+def _with_title(svg: str, name: str, title: str) -> str:
+    """Name the picture for assistive technology, and let the page decide on its size."""
+    head, body = svg.split(">", 1)
+    width = re.search(r'width="([\d.]+)pt"', head)
+    head = re.sub(r' (?:width|height)="[\d.]+pt"', "", head)
+    most = f' style="max-width: {float(width.group(1)):.0f}pt"' if width else ""
+    return (
+        f'{head} role="img" aria-labelledby="{name}-title"{most}>'
+        f'<title id="{name}-title">{escape(visible(title))}</title>{body}'
+    ).strip()
