@@ -104,7 +104,8 @@ def test_a_grid_beyond_all_measure_is_refused_with_its_size(loader: ConfigLoader
 
 
 def test_a_sweep_gives_one_arm_per_point_and_three_seeds_each(loader: ConfigLoader) -> None:
-    request = request_sweep(["data.level=L2,L5", "mixture=math_heavy"], loader, "config")
+    words = ["data.level=L2,L5", "mixture=math_heavy", "output_dir=elsewhere"]
+    request = request_sweep(words, loader, "config")
     assert [arm.label for arm in request.arms] == ["L2", "L5"]
     assert [r.seed for r in request.arms[0].replicates] == [0, 1, 2]
     assert request.axes == {"data.level": ("L2", "L5")}

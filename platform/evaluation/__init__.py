@@ -1,0 +1,1 @@
+"""Evaluation of one checkpoint under one protocol, every item's outcome kept."""

@@ -1,0 +1,125 @@
+"""One checkpoint under one protocol: model, tokenizer and held-out data in, outcomes out."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from davinci.data_levels.held_out import load_held_out
+from davinci.data_levels.source import Benchmark, HeldOut
+from davinci.data_levels.tokenizer import load_tokenizer
+from davinci.models.build import load_model
+from davinci.models.process import prepare_process
+from davinci.platform.config.recipe import PROTOCOLS, EvaluationSettings, Protocol
+from davinci.platform.evaluation.answers import answer_benchmarks
+from davinci.platform.evaluation.outcomes import NOTES_FILE, spread, write_outcomes
+from davinci.platform.evaluation.protocols import Subject, bits_per_byte, rank_options
+from davinci.platform.evaluation.sandbox import isolation
+from davinci.platform.evaluation.settings import EvaluationRuntime
+from davinci.platform.store.records import Outcomes
+
+Progress = Callable[[int, int, str], None]
+
+
+def evaluate(
+    protocol: Protocol,
+    *,
+    model_dir: Path,
+    tokenizer_file: Path,
+    held_out: Path,
+    settings: EvaluationSettings,
+    out: Path,
+    runtime: EvaluationRuntime,
+    progress: Progress,
+) -> None:
+    """Evaluate a checkpoint and write `result.json` and `notes.json` into the folder `out`.
+
+    `notes.json` has the number of items that do not fit the context per benchmark, and how model
+    code was isolated (empty where none ran).
+
+    Args:
+        protocol: `bpb`, `ppl` or `generative`.
+        model_dir: A Hugging Face folder of a Qwen2 model.
+        tokenizer_file: `tokenizer.json`, or the folder that holds it.
+        held_out: Folder with `texts.json` and `benchmarks.json`.
+        settings: Limits the items of each benchmark, and the length of answers.
+        out: Folder to write into; made if need be.
+        runtime: Device, threads and batch sizes.
+        progress: Told after every benchmark.
+
+    Raises:
+        ValueError: If the protocol is unknown, or nothing is held out that it could score.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"No protocol {protocol!r}; known: {', '.join(PROTOCOLS)}.")
+    prepare_process(runtime.num_threads)
+    tokenizer_folder = tokenizer_file if tokenizer_file.is_dir() else tokenizer_file.parent
+    subject = Subject(
+        model=load_model(model_dir).train(False).to(_device(runtime)),
+        tokenizer=load_tokenizer(tokenizer_folder),
+        runtime=runtime,
+    )
+    chosen = _choose(load_held_out(held_out), settings.max_items)
+    too_long: dict[str, int] = {}
+    if protocol == "bpb":
+        outcomes = _bpb(subject, chosen, progress)
+    elif protocol == "ppl":
+        outcomes, too_long = _ppl(subject, chosen, progress)
+    else:
+        outcomes, too_long = answer_benchmarks(
+            subject, chosen.benchmarks, max_new_tokens=settings.max_new_tokens
+        )
+        progress(len(chosen.benchmarks), len(chosen.benchmarks), "generative")
+    if not outcomes:
+        raise ValueError(f"Protocol {protocol!r} has nothing to score: no such item is held out.")
+    write_outcomes(outcomes, out)
+    executed = any(outcome.metric == "pass_rate" for outcome in outcomes)
+    notes = {
+        "items_over_context": {name: count for name, count in too_long.items() if count},
+        "sandbox": isolation().label if executed else "",
+    }
+    (out / NOTES_FILE).write_text(json.dumps(notes, indent=1), encoding="ascii")
+
+
+def _device(runtime: EvaluationRuntime) -> str:
+    if runtime.accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if runtime.accelerator == "gpu" else runtime.accelerator
+
+
+def _choose(held_out: HeldOut, max_items: int) -> HeldOut:
+    def texts_of(texts: tuple[str, ...]) -> tuple[str, ...]:
+        filled = [text for text in texts if text]
+        return tuple(filled[index] for index in spread(len(filled), max_items))
+
+    def shortened(benchmark: Benchmark) -> Benchmark:
+        indices = spread(len(benchmark.items), max_items)
+        return replace(benchmark, items=tuple(benchmark.items[index] for index in indices))
+
+    texts = {domain: texts_of(texts) for domain, texts in held_out.texts.items()}
+    return HeldOut(
+        texts={domain: chosen for domain, chosen in texts.items() if chosen},
+        benchmarks=tuple(shortened(benchmark) for benchmark in held_out.benchmarks),
+    )
+
+
+def _bpb(subject: Subject, held_out: HeldOut, progress: Progress) -> list[Outcomes]:
+    outcomes = []
+    for done, (domain, texts) in enumerate(held_out.texts.items(), start=1):
+        outcomes.append(bits_per_byte(subject, domain, texts))
+        progress(done, len(held_out.texts), domain)
+    return outcomes
+
+
+def _ppl(
+    subject: Subject, held_out: HeldOut, progress: Progress
+) -> tuple[list[Outcomes], dict[str, int]]:
+    outcomes: list[Outcomes] = []
+    too_long: dict[str, int] = {}
+    for done, benchmark in enumerate(held_out.benchmarks, start=1):
+        found, too_long[benchmark.name] = rank_options(subject, benchmark)
+        outcomes += found
+        progress(done, len(held_out.benchmarks), benchmark.name)
+    return outcomes, too_long

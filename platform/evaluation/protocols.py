@@ -1,0 +1,149 @@
+"""The two ways to read bits and ranks off likelihoods: `bpb` and `ppl`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import Qwen2ForCausalLM
+
+from davinci.data_levels.document import Domain
+from davinci.data_levels.source import Benchmark, Item
+from davinci.models.build import END_OF_TEXT_ID
+from davinci.platform.evaluation.outcomes import sample_rows
+from davinci.platform.evaluation.prompts import encode_option
+from davinci.platform.evaluation.scoring import sliding_windows, token_nlls_nats
+from davinci.platform.evaluation.settings import EvaluationRuntime
+from davinci.platform.store.records import Outcomes
+
+Floats = NDArray[np.float64]
+SHOWN_CHARS = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The checkpoint under evaluation: model (in evaluation mode), tokenizer and runtime."""
+
+    model: Qwen2ForCausalLM
+    tokenizer: Tokenizer
+    runtime: EvaluationRuntime
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens that the model reads at once."""
+        return int(self.model.config.max_position_embeddings)
+
+    def nlls_nats(self, sequences: Sequence[Sequence[int]]) -> list[Floats]:
+        """Return each sequence's token losses; see `token_nlls_nats`."""
+        return token_nlls_nats(self.model, sequences, max_logits=self.runtime.max_logits)
+
+
+def bits_per_byte(subject: Subject, domain: Domain, texts: Sequence[str]) -> Outcomes:
+    """Return how many bits the model needs for a UTF-8 byte of each text; lower is better.
+
+    Every token of a text is scored, the first one after the end of text. Texts longer than the
+    context are read through a window that moves on by half a context.
+    """
+    stride = max(1, subject.context_length // 2)
+    windows, scored, owners = [], [], []
+    for owner, text in enumerate(texts):
+        ids = subject.tokenizer.encode(text, add_special_tokens=False).ids
+        for window, num_scored in sliding_windows(
+            [END_OF_TEXT_ID, *ids], context_length=subject.context_length, stride=stride
+        ):
+            windows.append(window)
+            scored.append(num_scored)
+            owners.append(owner)
+    bits = np.zeros(len(texts))
+    for nlls, num_scored, owner in zip(subject.nlls_nats(windows), scored, owners, strict=True):
+        bits[owner] += nlls[len(nlls) - num_scored :].sum() / math.log(2)
+    num_bytes = np.array([len(text.encode()) for text in texts], dtype=np.float64)
+    rows = [
+        {"id": f"{domain}/{i}", "prompt": text[:SHOWN_CHARS], "expected": "", "got": "",
+         "value": f"{bits[i] / num_bytes[i]:.3f}"}
+        for i, text in enumerate(texts)
+    ]  # fmt: skip
+    return Outcomes(
+        benchmark=f"held_out_{domain}",
+        domain=domain,
+        protocol="bpb",
+        metric="bits_per_byte",
+        higher_is_better=False,
+        item_ids=tuple(row["id"] for row in rows),
+        values=bits / num_bytes,
+        weights=num_bytes,
+        samples=sample_rows(rows),
+    )
+
+
+def rank_options(subject: Subject, benchmark: Benchmark) -> tuple[list[Outcomes], int]:
+    """Return accuracies of ranking the options by likelihood, and the number of items too long.
+
+    `accuracy` takes the likeliest option, `accuracy_per_byte` the likeliest per UTF-8 byte;
+    `gold_probability` is the right option's share of all options' probability. An item of which an
+    option does not fit the context scores 0.
+    """
+    items = [item for item in benchmark.items if item.options]
+    if not items:
+        return [], 0
+    encoded = [
+        [encode_option(subject.tokenizer, item.prompt, option) for option in item.options]
+        for item in items
+    ]
+    fits = [all(len(ids) <= subject.context_length + 1 for ids, _ in rows) for rows in encoded]
+    flat = [row for rows, fit in zip(encoded, fits, strict=True) if fit for row in rows]
+    nlls = iter(subject.nlls_nats([ids for ids, _ in flat]))
+    lengths = iter([length for _, length in flat])
+    scores = {"accuracy": [0.0] * len(items)}
+    scores |= {name: list(scores["accuracy"]) for name in ("accuracy_per_byte", "gold_probability")}
+    picks = ["(longer than the context)"] * len(items)
+    for index, item in enumerate(items):
+        if fits[index]:
+            logprobs = np.array([-next(nlls)[-next(lengths) :].sum() for _ in item.options])
+            picks[index] = item.options[int(logprobs.argmax())]
+            for name, value in _ranked(item, logprobs).items():
+                scores[name][index] = value
+    first = _outcomes(benchmark, items, "accuracy", scores["accuracy"], picks)
+    others = [
+        replace(first, metric=name, values=np.array(scores[name]), samples=())
+        for name in ("accuracy_per_byte", "gold_probability")
+    ]
+    return [first, *others], fits.count(False)
+
+
+def _ranked(item: Item, logprobs: Floats) -> Mapping[str, float]:
+    num_bytes = np.array([len(option.encode()) for option in item.options])
+    probabilities = np.exp(logprobs - logprobs.max())
+    return {
+        "accuracy": float(logprobs.argmax() == item.gold),
+        "accuracy_per_byte": float((logprobs / num_bytes).argmax() == item.gold),
+        "gold_probability": float(probabilities[item.gold] / probabilities.sum()),
+    }
+
+
+def _outcomes(
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    metric: str,
+    values: Sequence[float],
+    picks: Sequence[str],
+) -> Outcomes:
+    rows = [
+        {"id": item.id, "prompt": item.prompt, "expected": item.options[item.gold], "got": pick,
+         "value": f"{value:g}"}
+        for item, pick, value in zip(items, picks, values, strict=True)
+    ]  # fmt: skip
+    return Outcomes(
+        benchmark=benchmark.name,
+        domain=benchmark.domain,
+        protocol="ppl",
+        metric=metric,
+        higher_is_better=True,
+        item_ids=tuple(item.id for item in items),
+        values=np.array(values, dtype=np.float64),
+        weights=np.ones(len(items)),
+        chance=benchmark.chance,
+        samples=sample_rows(rows),
+    )

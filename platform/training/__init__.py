@@ -1,0 +1,1 @@
+"""Training of one segment: a deterministic token order, a Lightning loop, a checkpoint."""
