@@ -26,7 +26,7 @@ def app(_: DictConfig) -> None:
 
     chosen = HydraConfig.get()
     try:
-        request = request_run(chosen.overrides.task, config_loader(CONF), chosen.job.config_name)
+        request = request_run(chosen.overrides.task, config_loader(CONF), "config")
         sys.exit(run_and_publish(request))
     except ConfigError as error:  # Hydra would print a line of its own before we can
         sys.exit(_refuse(error))

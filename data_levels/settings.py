@@ -50,7 +50,7 @@ class TeacherSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelSettings:
-    """The parameters of all levels; a corpus is identified by those of the levels it went through."""
+    """The parameters of all levels; a corpus is named by those of the levels it went through."""
 
     rules: RuleSettings = field(default_factory=RuleSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)

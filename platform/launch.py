@@ -94,8 +94,7 @@ def record_sweep(engine: Engine, request: Request, plan: Plan, command: str) -> 
             _record_arm(connection, request.digest, position, arm)
             for replicate in arm.replicates:
                 run = by_replicate[digest(arm.recipe), replicate]
-                run_row = {"digest": run.digest, "recipe": digest(arm.recipe)}
-                run_row |= {"seed": replicate.seed, "world_seed": replicate.world_seed}
+                run_row = {"digest": run.digest, "recipe": digest(arm.recipe), **plain(replicate)}
                 put(connection, tables.run, run_row)
                 for role, task in run.tasks.items():
                     edge = {"run": run.digest, "role": role, "task": task}

@@ -13,7 +13,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, Any, Any]:
     """Turn skips into failures where every real part is promised to be there."""
     report = yield
-    if os.environ.get("DAVINCI_NO_SKIP") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+    if (
+        os.environ.get("DAVINCI_NO_SKIP") == "1"
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+    ):
         report.outcome = "failed"
         report.longrepr = f"skipped, but DAVINCI_NO_SKIP=1: {report.longrepr}"
     return report

@@ -1,12 +1,15 @@
 """The main job, for real and small: two levels, three seeds, both protocols, report and MLflow."""
 
 import csv
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -56,7 +59,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_leaves_the_store_the_mirror_and_the_reports(outputs: Path) -> None:
     page = outputs / "reports" / newest_sweep(outputs).digest[:12] / "index.html"
-    places = [outputs / "davinci.db", outputs / "mlflow.db", outputs / "reports" / "index.html", page]
+    places = [
+        outputs / "davinci.db",
+        outputs / "mlflow.db",
+        outputs / "reports" / "index.html",
+        page,
+    ]
     for place in places:
         assert place.stat().st_size > 1000, place
 
@@ -92,7 +100,9 @@ def test_mlflow_shows_the_same_runs_states_parameters_and_scores(outputs: Path) 
     client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("davinci")
     assert experiment is not None
-    mirrored = {r.data.tags["davinci.run"]: r for r in client.search_runs([experiment.experiment_id])}
+    mirrored = {
+        r.data.tags["davinci.run"]: r for r in client.search_runs([experiment.experiment_id])
+    }
     sweep = newest_sweep(outputs)
     runs = {run.digest: (arm, run) for arm in sweep.arms for run in arm.runs}
     assert set(mirrored) == set(runs)
@@ -226,3 +236,66 @@ def test_shell_completion_offers_the_options_of_a_group() -> None:
     environment = {**os.environ, "COMP_LINE": "python run.py mixture=ma", "COMP_POINT": "24"}
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert "mixture=math_heavy" in run.stdout
+
+
+def davinci(*words: str, output_dir: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "davinci.reports.cli", *words, "--output-dir", str(output_dir)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_status_lists_the_sweeps_with_the_states_of_their_runs(outputs: Path) -> None:
+    shown = davinci("status", output_dir=outputs)
+    assert shown.returncode == 0, shown.stderr
+    assert "6 done" in shown.stdout
+
+
+def test_a_report_can_be_written_anew_from_the_store_alone(outputs: Path) -> None:
+    main_job = next(s for s in every_sweep(outputs) if len(s.arms) == 2 and "level" in s.name)
+    page = outputs / "reports" / main_job.digest[:12] / "index.html"
+    before = page.read_text()
+    page.unlink()
+    shown = davinci("report", main_job.digest[:8], output_dir=outputs)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip() == str(page)
+    assert page.read_text() == before
+
+
+def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
+    for command in ("status", "report", "ui"):
+        shown = davinci(command, output_dir=tmp_path)
+        assert shown.returncode == 2
+        assert "python run.py" in shown.stderr
+
+
+def test_the_mlflow_ui_serves_the_runs(outputs: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["-m", "davinci.reports.cli", "ui", "--output-dir", str(outputs), "--port", str(port)]
+    server = subprocess.Popen([sys.executable, *words], cwd=ROOT, start_new_session=True)
+    try:
+        runs = ask_until_answered(f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/search")
+        names = {run["info"]["run_name"] for run in runs}
+        assert {"L2 · seed 0", "L5 · seed 2"} <= names
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def ask_until_answered(url: str) -> list[dict[str, dict[str, str]]]:
+    body = json.dumps({"experiment_ids": ["1"], "max_results": 100}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return list(json.load(answer)["runs"])
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"{url} did not answer within a minute")
+
+
+def every_sweep(output_dir: Path) -> list[Sweep]:
+    engine = store_of(output_dir)
+    sweeps = [load_sweep(engine, digest) for digest in list_sweeps(engine)]
+    engine.dispose()
+    return sweeps

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from davinci.ablations.statistics.variance import (
     Block,

@@ -26,7 +26,7 @@ def correct(p_values: Sequence[float], method: Method = "benjamini_hochberg") ->
     if not known:
         return tuple(p_values)
     # Imported here because it pulls in pandas, too slow for start-up.
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+    from statsmodels.stats.multitest import multipletests
 
     corrected = iter(multipletests(known, method=_STATSMODELS[method])[1].tolist())
     return tuple(p if math.isnan(p) else next(corrected) for p in p_values)

@@ -3,7 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from davinci.ablations.statistics.effects import POWER, Effect, detectable
 from davinci.ablations.statistics.variance import Components, satterthwaite

@@ -5,10 +5,16 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from davinci.data_levels.document import LEVELS
-from davinci.data_levels.sources import check_source, max_level
+from davinci.data_levels.sources import (
+    WITH_ITEMS,
+    available_domains,
+    check_source,
+    max_level,
+)
+from davinci.data_levels.teacher import check_teacher
 from davinci.platform.config.compose import known_fields
 from davinci.platform.config.errors import Problem
-from davinci.platform.config.recipe import PROTOCOLS, DataSettings
+from davinci.platform.config.recipe import PROTOCOLS, Recipe
 
 SCHEDULES = ("constant", "cosine", "linear")
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
@@ -48,15 +54,25 @@ def _check_levels(data: dict[str, Any]) -> list[Problem]:
     ]
 
 
-def check_reach(data: dict[str, Any], settings: DataSettings) -> list[Problem]:
-    """Return whether the source exists, and which levels lie deeper than it can go."""
+def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
+    """Return what the source cannot give: it is missing, or a level, a domain, or the items."""
+    data, source = plain["data"], recipe.data.source
     try:
-        check_source(settings.source)
+        check_source(source)
+        check_teacher(recipe.data.level_settings.teacher)
     except ValueError as error:
         return [Problem(field="data", value=data["source"], rule=str(error))]
+    return [
+        *_check_depth(data, recipe),
+        *_check_domains(data, recipe),
+        *_check_items(data, recipe),
+    ]
+
+
+def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
     problems = []
-    deepest = max_level(settings.source, settings.level_settings.teacher)
-    for domain, level in settings.levels.items():
+    deepest = max_level(recipe.data.source, recipe.data.level_settings.teacher)
+    for domain, level in recipe.data.levels.items():
         if LEVELS.index(level) > LEVELS.index(deepest):
             own = data["level_of"][domain] is not None
             rule = f"data={data['source']} reaches {deepest} only (deeper needs a teacher: "
@@ -65,6 +81,28 @@ def check_reach(data: dict[str, Any], settings: DataSettings) -> list[Problem]:
             allowed = LEVELS[: LEVELS.index(deepest) + 1]
             problems.append(Problem(field=field, value=level, rule=rule, allowed=allowed))
     return list(dict.fromkeys(problems))
+
+
+def _check_domains(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
+    available = available_domains(recipe.data.source)
+    wanted = dict.fromkeys(domain for stage in recipe.stages for domain in stage.weights)
+    rule = f"data={data['source']} has no documents of this domain; give it weight 0."
+    return [
+        Problem(field=f"mixture.weights.{domain}", value="", rule=rule, allowed=available)
+        for domain in wanted
+        if domain not in available
+    ]
+
+
+def _check_items(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
+    if recipe.data.source.name in WITH_ITEMS:
+        return []
+    rule = f"data={data['source']} holds out text, but no items to rank or to answer."
+    return [
+        Problem(field="evaluation.protocols", value=protocol, rule=rule, allowed=("bpb",))
+        for protocol in recipe.evaluation.protocols
+        if protocol != "bpb"
+    ]
 
 
 def _check_weights(field: str, weights: dict[str, float]) -> list[Problem]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from davinci.data_levels.document import DOMAINS, Domain
+from davinci.data_levels.document import DOMAINS
 from davinci.data_levels.settings import (
     ClassifierSettings,
     LevelSettings,
@@ -84,7 +84,7 @@ def resolve(config: DictConfig) -> Resolved:
 def _resolve_plain(plain: dict[str, Any]) -> Resolved:
     _raise_if(check_values(plain))
     recipe = _recipe(plain)
-    _raise_if(check_reach(plain["data"], recipe.data))
+    _raise_if(check_reach(plain, recipe))
     return Resolved(
         recipe=recipe,
         first=Replicate(world_seed=plain["data"]["world_seed"], seed=plain["seed"]),
@@ -143,7 +143,7 @@ def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
                 name=f"stage-{index + 1}",
                 tokens=steps * batch,
                 batch_tokens=batch,
-                weights={cast(Domain, d): float(weights[d]) for d in DOMAINS if weights[d] > 0},
+                weights={d: float(weights[d]) for d in DOMAINS if weights[d] > 0},
                 schedule=cast(Schedule, stage["schedule"]),
                 warmup_tokens=warmup_steps * batch,
                 lr_start_frac=float(stage["lr_start_frac"]),

@@ -239,7 +239,7 @@ def register_schema() -> None:
 def role_of(cls: type, dotted: str) -> str:
     """Return the role of a field by its dotted name; `group` where it names a whole group."""
     head, _, rest = dotted.partition(".")
-    found = {f.name: f for f in dataclasses.fields(cls)}.get(head)  # type: ignore[arg-type]
+    found = {f.name: f for f in dataclasses.fields(cls)}.get(head)
     if found is None:
         return IDENTITY
     nested = [a for a in (found.type, *get_args(found.type)) if dataclasses.is_dataclass(a)]

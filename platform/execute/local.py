@@ -105,6 +105,7 @@ class LocalExecutor:
 
     def _warm_up(self, todo: list[Task]) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("RAYON_NUM_THREADS", "1")
         os.environ.setdefault("OMP_NUM_THREADS", str(self._runtime.num_threads))
         modules = {m for task in todo for m in PRELOAD.get(task.kind, ())}
         self._context.set_forkserver_preload(["__main__", *sorted(modules)])

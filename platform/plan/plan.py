@@ -123,7 +123,7 @@ def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str
 
 
 def _plan_tokenizer(plan: Plan, recipe: Recipe, source: SourceSettings, held_out: str) -> str:
-    inputs = {
+    inputs: dict[str, str] = {
         domain: _plan_corpus(plan, LevelSettings(), source, domain, TOKENIZER_LEVEL, held_out)
         for domain in DOMAINS
     }

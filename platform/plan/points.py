@@ -103,8 +103,8 @@ def _request(
     one_run: bool,
 ) -> Request:
     seeds_given = any(axis in SEED_FIELDS for axis in expansion.axes)
-    axes = {a: v for a, v in expansion.axes.items() if role_of(Config, a) in ("identity", "group")}
-    fixed = tuple(redact(word) for word in expansion.fixed)
+    axes = {axis: v for axis, v in expansion.axes.items() if _role(axis) in ("identity", "group")}
+    fixed = tuple(redact(word) for word in expansion.fixed if _role(word) != "runtime")
     arms: dict[str, PlannedArm] = {}
     for choices, resolved, _ in points:
         replicates = resolved.replicates()
@@ -132,6 +132,10 @@ def _request(
         runtime=points[0][1].runtime,
         dry_run=bool(sweep["dry_run"]),
     )
+
+
+def _role(override: str) -> str:
+    return role_of(Config, override.partition("=")[0].lstrip("+~"))
 
 
 def label_of(choices: Mapping[str, str]) -> str:

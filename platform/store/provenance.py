@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "hydra-core", "mlflow",
-            "davinci")  # fmt: skip
+PACKAGES = (
+    *("davinci", "torch", "lightning", "transformers", "tokenizers", "numpy"),
+    *("hydra-core", "mlflow"),
+)
 
 
 def provenance() -> dict[str, Any]:
@@ -30,11 +32,16 @@ def provenance() -> dict[str, Any]:
 
 def _git_revision() -> str:
     """Return the commit of the code, with "+changes" where files differ from it."""
-    here = Path(__file__).resolve().parent
     try:
-        run = lambda *words: subprocess.run(  # noqa: E731
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=5
-        ).stdout.strip()
-        return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain") else "")
+        changes = "+changes" if _git("status", "--porcelain") else ""
+        return _git("rev-parse", "HEAD") + changes
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    here = Path(__file__).resolve().parent
+    run = subprocess.run(
+        ["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=5
+    )
+    return run.stdout.strip()

@@ -92,13 +92,14 @@ def test_wrong_options_are_found_before_any_document_is_read(tmp_path: Path) -> 
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "qa.jsonl").write_text("{broken")
     check_source(settings(tmp_path / "full"))
-    for path, options, rule in [
+    cases: list[tuple[Path, dict[str, Any], str]] = [
         (tmp_path / "nowhere", {}, r"data\.path.*nowhere"),
         (tmp_path, {}, r"data\.path.*general\.jsonl"),
         (tmp_path / "full", {"held_out_frac": 0}, r"data\.held_out_frac"),
         (tmp_path / "full", {"held_out_frac": "much"}, r"data\.held_out_frac"),
         (tmp_path / "full", {"colour": "red"}, r"data\.colour"),
-    ]:
+    ]
+    for path, options, rule in cases:
         with pytest.raises(ValueError, match=rule):
             check_source(settings(path, **options))
     with pytest.raises(ValueError, match=r"data\.path"):

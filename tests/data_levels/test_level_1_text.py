@@ -39,6 +39,10 @@ def test_a_page_without_main_content_gives_what_text_it_has(html: str, expected:
     assert html_text(html) == expected
 
 
+def test_a_page_nested_beyond_reason_gives_its_text_quickly() -> None:
+    assert html_text("<div>" * 50_000 + "deep down" + "</div>" * 50_000) == "deep down"
+
+
 def test_as_many_documents_come_out_as_went_in_even_when_empty() -> None:
     documents = [
         Document(id=str(index), domain="general", text=text, meta={"format": "html"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from davinci.data_levels.document import Document
+from davinci.data_levels.document import DOMAINS, Document
 from davinci.data_levels.pylib import readers
 from davinci.data_levels.pylib.installation import Distribution, File, Installation
 from davinci.data_levels.pylib.rubric import is_worth_keeping
@@ -85,10 +85,7 @@ def test_own_text_is_left_out(installation: Installation) -> None:
 
 def test_every_domain_has_its_kind_of_documents(installation: Installation) -> None:
     pylib = source(installation)
-    ids = {
-        domain: [document.id for document in pylib.acquire(domain)]
-        for domain in ("general", "code", "math", "science", "qa")  # type: ignore[var-annotated]
-    }
+    ids = {domain: [document.id for document in pylib.acquire(domain)] for domain in DOMAINS}
     assert ids == {
         "general": ["mathlike-1.2.dist-info/METADATA", "numpy/README.md"],
         "code": ["numpy/broken.py", "numpy/line.py", "stdlib/text.py"],
@@ -182,9 +179,9 @@ def test_the_real_installation_gives_training_text_without_held_out_text() -> No
     assert all(len(texts[domain]) >= 20 for domain in texts)
     assert all(len(text.encode()) <= 2000 for found in texts.values() for text in found)
     held_out = HeldOutRuns(text for found in texts.values() for text in found)
-    for domain in ("general", "code", "math", "science", "qa"):
-        documents = list(pylib.acquire(domain))  # type: ignore[arg-type]
-        assert len(documents) + len(pylib.left_out(domain)) == 60  # type: ignore[arg-type]
+    for domain in DOMAINS:
+        documents = list(pylib.acquire(domain))
+        assert len(documents) + len(pylib.left_out(domain)) == 60
         assert not any(held_out.has_copy_in(document.text) for document in documents)
         assert not any("/root" in path or path.startswith("/") for path in
                        (document.meta["path"] for document in documents))  # fmt: skip

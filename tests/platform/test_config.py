@@ -74,7 +74,11 @@ def test_a_level_that_the_source_cannot_reach_is_refused(loader: ConfigLoader) -
 
 
 def test_an_endpoint_teacher_lets_any_source_reach_l5(loader: ConfigLoader) -> None:
-    words = ("data.teacher.kind=endpoint", "data.teacher.base_url=http://h/v1", "data.teacher.model=m")
+    words = (
+        "data.teacher.kind=endpoint",
+        "data.teacher.base_url=http://h/v1",
+        "data.teacher.model=m",
+    )
     assert run_of(loader, "data=pylib", "data.level=L5", *words).arms
 
 
@@ -123,8 +127,8 @@ def test_swept_seeds_are_replicates_and_not_arms(loader: ConfigLoader) -> None:
 def test_a_value_and_a_group_choice_that_mean_the_same_are_the_same_recipe(
     loader: ConfigLoader,
 ) -> None:
-    spelled = [f"mixture.weights.{d}={w}" for d, w in
-               {"general": 0.15, "code": 0.15, "math": 0.45, "science": 0.15, "qa": 0.10}.items()]  # fmt: skip
+    weights = {"general": 0.15, "code": 0.15, "math": 0.45, "science": 0.15, "qa": 0.10}
+    spelled = [f"mixture.weights.{domain}={weight}" for domain, weight in weights.items()]
     assert recipe_digest(loader, "mixture=math_heavy") == recipe_digest(loader, *spelled)
     every = [f"data.level_of.{d}=L5" for d in ("general", "code", "math", "science", "qa")]
     assert recipe_digest(loader, "data.level=L5") == recipe_digest(loader, *every)
@@ -143,7 +147,8 @@ CHANGED: dict[str, Any] = {
     "trainer.precision": "bf16-mixed", "trainer.beta1": 0.5, "trainer.weight_decay": 0.01,
     "trainer.accelerator": "cpu", "trainer.devices": 2, "trainer.num_threads": 2,
     "trainer.micro_batch_size": 1, "trainer.log_interval_steps": 3, "executor.workers": 1,
-    "store.mlflow": "false", "store.url": "sqlite:///x.db", "sweep.name": "x", "sweep.dry_run": "true",
+    "store.mlflow": "false", "store.url": "sqlite:///x.db", "sweep.name": "x",
+    "sweep.dry_run": "true",
     "mixture.name": "other", "scale.name": "other", "seed": 4, "seeds": 9, "worlds": 2,
     "output_dir": "elsewhere",
 }  # fmt: skip

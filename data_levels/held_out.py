@@ -1,0 +1,62 @@
+"""What training never sees, on disk: clean texts and benchmark items of one source."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from davinci.data_levels.source import Benchmark, HeldOut, Item, SourceSettings
+from davinci.data_levels.sources import open_source
+
+TEXTS_FILE = "texts.json"
+BENCHMARKS_FILE = "benchmarks.json"
+
+
+def build_held_out(source: SourceSettings, out: Path) -> HeldOut:
+    """Write the held-out texts and benchmarks of a source into the folder `out`; return them.
+
+    Raises:
+        ValueError: If the source holds out nothing at all, so that nothing could be scored.
+    """
+    held_out = open_source(source).held_out()
+    if not any(held_out.texts.values()) and not held_out.benchmarks:
+        raise ValueError(
+            f"A source holds out some text or items, but {source.name!r} holds out none; "
+            "give it more documents or a larger `held_out_frac`."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {domain: list(texts) for domain, texts in held_out.texts.items()}
+    _write_json(texts, out / TEXTS_FILE)
+    _write_json([asdict(benchmark) for benchmark in held_out.benchmarks], out / BENCHMARKS_FILE)
+    return held_out
+
+
+def load_held_out(path: Path) -> HeldOut:
+    """Return what `build_held_out` wrote into the folder `path`.
+
+    Raises:
+        ValueError: If the folder does not hold both files.
+    """
+    for name in (TEXTS_FILE, BENCHMARKS_FILE):
+        if not (path / name).is_file():
+            raise ValueError(f"A held-out folder holds {name}, but {path} does not.")
+    texts = json.loads((path / TEXTS_FILE).read_text(encoding="ascii"))
+    rows = json.loads((path / BENCHMARKS_FILE).read_text(encoding="ascii"))
+    return HeldOut(
+        texts={domain: tuple(values) for domain, values in texts.items()},
+        benchmarks=tuple(_benchmark(row) for row in rows),
+    )
+
+
+def _benchmark(row: dict[str, Any]) -> Benchmark:
+    items = tuple(_item(item) for item in row["items"])
+    return Benchmark(name=row["name"], domain=row["domain"], items=items, chance=row["chance"])
+
+
+def _item(row: dict[str, Any]) -> Item:
+    tuples = {name: tuple(row[name]) for name in ("options", "tests", "stop")}
+    return Item(**{**row, **tuples})
+
+
+def _write_json(value: object, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="ascii")

@@ -1,0 +1,1 @@
+"""The Python installation itself as a crawl: real text, real duplicates, real noise."""

@@ -1,0 +1,136 @@
+"""The sources by name: opened lazily, checked cheaply before any work."""
+
+from collections.abc import Callable
+from typing import Any
+
+from davinci.data_levels.document import DOMAINS, Domain
+from davinci.data_levels.settings import TeacherSettings
+from davinci.data_levels.source import Source, SourceSettings
+
+
+def _open_microworld(settings: SourceSettings) -> Source:
+    from davinci.data_levels.microworld.source import Microworld
+
+    return Microworld(settings)
+
+
+def _open_pylib(settings: SourceSettings) -> Source:
+    from davinci.data_levels.pylib.source import Pylib
+
+    return Pylib(settings)
+
+
+def _open_files(settings: SourceSettings) -> Source:
+    from davinci.data_levels.files import Files
+
+    return Files(settings)
+
+
+SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
+    "microworld": _open_microworld,
+    "pylib": _open_pylib,
+    "files": _open_files,
+}
+
+OWN_MAX_LEVEL: dict[str, str] = {"microworld": "L5", "pylib": "L3", "files": "L3"}
+"""The deepest level that a source reaches by itself: L4 and L5 need a teacher."""
+
+
+WITH_ITEMS = ("microworld",)
+"""The sources that hold out items for the protocols `ppl` and `generative`, beside text."""
+
+
+def open_source(settings: SourceSettings) -> Source:
+    """Return the source that the settings name.
+
+    Raises:
+        ValueError: If the name is unknown, or the source's own settings are wrong.
+    """
+    check_source(settings)
+    return SOURCES[settings.name](settings)
+
+
+def max_level(settings: SourceSettings, teacher: TeacherSettings | None = None) -> str:
+    """Return the deepest level that the source's documents can reach.
+
+    An endpoint teacher lifts every source to L5.
+
+    Raises:
+        ValueError: If the source's name is unknown.
+    """
+    _check_name(settings)
+    if teacher is not None and teacher.kind == "endpoint":
+        return "L5"
+    return OWN_MAX_LEVEL[settings.name]
+
+
+def check_source(settings: SourceSettings) -> None:
+    """Raise what is wrong with the settings, before any document is read; imports nothing heavy.
+
+    Raises:
+        ValueError: If the name is unknown, an option is unknown or wrong, or a file is missing.
+    """
+    _check_name(settings)
+    if settings.documents < 0:
+        raise ValueError(f"`data.documents >= 0` must hold, but got {settings.documents}.")
+    if settings.name == "files":
+        from davinci.data_levels.files import check_options
+
+        check_options(settings.options)
+    elif settings.name == "microworld":
+        from davinci.data_levels.microworld.options import read_options
+
+        read_options(settings.options)
+    elif settings.options:
+        raise ValueError(f"{settings.name!r} has no options, but got {sorted(settings.options)}.")
+
+
+def available_domains(settings: SourceSettings) -> tuple[Domain, ...]:
+    """Return the domains that the source can have documents of; reads no document.
+
+    Raises:
+        ValueError: As `check_source`.
+    """
+    check_source(settings)
+    if settings.name == "files":
+        from davinci.data_levels.files import domains_of
+
+        return domains_of(settings.options)
+    return DOMAINS
+
+
+def source_identity(settings: SourceSettings) -> dict[str, Any]:
+    """Return plain data that determines the source's documents, for the digest of what it gives.
+
+    Beyond the settings it holds what they point to: the content of the user's files, or the
+    distributions of this Python installation with their versions. A user's files are known by
+    their content, so that the same files in another folder are the same source. The world's seed
+    counts for the microworld alone: all worlds share the other sources' documents.
+
+    Raises:
+        ValueError: As `check_source`.
+    """
+    check_source(settings)
+    identity: dict[str, Any] = {
+        "name": settings.name,
+        "documents": settings.documents,
+        "options": dict(settings.options),
+    }
+    if settings.name == "microworld":
+        identity["world_seed"] = settings.world_seed
+    if settings.name == "files":
+        from davinci.data_levels.files import content_identity
+
+        identity["options"].pop("path", None)
+        identity["content"] = content_identity(settings.options)
+    if settings.name == "pylib":
+        from davinci.data_levels.pylib.installation import installation_identity
+
+        identity["content"] = installation_identity()
+    return identity
+
+
+def _check_name(settings: SourceSettings) -> None:
+    if settings.name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise ValueError(f"No data source {settings.name!r} (`data.source.name`); known: {known}.")
