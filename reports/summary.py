@@ -10,21 +10,16 @@ def print_summary(comparison: SweepComparison, console: Console) -> None:
     """Print headline scores with their intervals, differences to the baseline, and words."""
     if comparison.headline:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("protocol")
-        table.add_column("benchmark")
-        table.add_column("metric")
+        table.add_column("headline score", no_wrap=True)
         for arm in comparison.arms:
             table.add_column(arm.label, justify="right")
         for metric in comparison.headline:
-            cells = [_cell(cell) for cell in metric.cells]
             arrow = "↑" if metric.higher_is_better else "↓"
-            key = metric.key
-            table.add_row(key.protocol, key.benchmark, f"{key.metric} {arrow}", *cells)
+            name = f"{metric.key.protocol} {metric.key.domain} {metric.key.metric} {arrow}"
+            table.add_row(name, *(_cell(cell) for cell in metric.cells))
         console.print(table)
-        console.print(
-            "Scores with 95 % intervals; Δ to the baseline; * resolved after correction.",
-            style="dim",
-        )
+        words = "Score (difference to the baseline ± half its 95 % interval); * resolved"
+        console.print(f"{words} after correction.", style="dim")
     for sentence in (*comparison.problems, *comparison.sentences):
         console.print(f"• {sentence}", markup=False, highlight=False)
 
@@ -32,10 +27,8 @@ def print_summary(comparison: SweepComparison, console: Console) -> None:
 def _cell(cell: Cell) -> str:
     if cell.score is None:
         return "no result"
-    text = f"{cell.score.mean:.3f}"
-    if cell.effect is not None:
-        star = "*" if cell.resolved else " "
-        text += (
-            f"  Δ {cell.effect.mean:+.3f} [{cell.effect.low:+.3f}, {cell.effect.high:+.3f}]{star}"
-        )
-    return text
+    if cell.effect is None:
+        return f"{cell.score.mean:.3f}"
+    half = (cell.effect.high - cell.effect.low) / 2
+    star = "*" if cell.resolved else " "
+    return f"{cell.score.mean:.3f} ({cell.effect.mean:+.3f} ±{half:.3f}){star}"

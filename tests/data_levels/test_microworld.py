@@ -168,8 +168,8 @@ def test_worked_steps_are_right() -> None:
 
 
 def parsed(step: str) -> tuple[int, str, int, int]:
-    """Return `(3, "+", 4, 7)` of `b=a+4=3+4=7.`."""
-    _, _, formula, result = step.rstrip(".").split("=")
+    """Return `(3, "+", 4, 7)` of `b=3+4=7.` and of `flux=mass+heat=3+4=7.`."""
+    formula, result = step.rstrip(".").split("=")[-2:]
     return int(formula[0]), formula[1], int(formula[2]), int(result)
 
 

@@ -57,7 +57,11 @@ def test_a_problem_with_an_unreadable_digit_is_dropped_not_mended() -> None:
 
 def test_a_truncated_problem_is_dropped_not_mended() -> None:
     whole = "Let a=1, b=a+1. What is b?\nThe result is 2."
-    for cut in ("Let a=3, b=a+4. What", "Let a=3, b=a+4. What is b?\nThe res...", "Let a=3 [more]"):
+    for cut in (
+        "Let a=3, b=a+4. What",
+        "Let a=3, b=a+4. What is b?\nThe res...",
+        "Let a=3 [more]",
+    ):
         assert refined(f"{whole}\n\n{cut}") == whole
 
 

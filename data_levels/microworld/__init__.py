@@ -1,0 +1,1 @@
+"""The microworld: a small procedural world with known ground truth, published as a dirty crawl."""

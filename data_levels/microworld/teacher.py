@@ -1,0 +1,32 @@
+"""The local stand-in for the language model behind L4 and L5.
+
+What it may use: the text of the one document it is given; how the world's language is written
+(`teacher_reading`); arithmetic; and, for a derivation, the laws which that document states.
+What it may not: the world's facts and laws, the document's provenance or kind, other documents.
+So L4 cannot mend what is truncated or unreadable, and leaves false statements as they stand; L5
+expands an answer only where the steps lead to the answer that the document gives.
+"""
+
+from davinci.data_levels.document import Document
+from davinci.data_levels.microworld import teacher_code, teacher_reading, teacher_steps
+
+
+class OracleTeacher:
+    """A rule-based teacher of the world's language; it holds no state and no ground truth."""
+
+    label = "microworld oracle (rule-based stand-in, not a language model)"
+
+    def refine(self, document: Document) -> str:
+        """Return the text without the site's lines and fragments, in one notation.
+
+        The text is empty where nothing in it can be used.
+        """
+        if document.domain == "code":
+            return teacher_code.refine(document.text)
+        return teacher_reading.refine(document.text)
+
+    def complete(self, document: Document) -> str:
+        """Return the text with the steps between a question and its stated answer spelled out."""
+        if document.domain == "code":
+            return teacher_code.complete(document.text)
+        return teacher_steps.complete(document.text)
