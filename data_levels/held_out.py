@@ -9,6 +9,7 @@ from davinci.data_levels.source import Benchmark, HeldOut, Item, SourceSettings
 from davinci.data_levels.sources import open_source
 
 TEXTS_FILE = "texts.json"
+STYLES_FILE = "styles.json"
 BENCHMARKS_FILE = "benchmarks.json"
 
 
@@ -25,8 +26,8 @@ def build_held_out(source: SourceSettings, out: Path) -> HeldOut:
             "give it more documents or a larger `held_out_frac`."
         )
     out.mkdir(parents=True, exist_ok=True)
-    texts = {domain: list(texts) for domain, texts in held_out.texts.items()}
-    _write_json(texts, out / TEXTS_FILE)
+    _write_json(dict(held_out.texts), out / TEXTS_FILE)
+    _write_json(dict(held_out.styles), out / STYLES_FILE)
     _write_json([asdict(benchmark) for benchmark in held_out.benchmarks], out / BENCHMARKS_FILE)
     return held_out
 
@@ -35,15 +36,18 @@ def load_held_out(path: Path) -> HeldOut:
     """Return what `build_held_out` wrote into the folder `path`.
 
     Raises:
-        ValueError: If the folder does not hold both files.
+        ValueError: If the folder does not hold all three files.
     """
-    for name in (TEXTS_FILE, BENCHMARKS_FILE):
+    for name in (TEXTS_FILE, STYLES_FILE, BENCHMARKS_FILE):
         if not (path / name).is_file():
             raise ValueError(f"A held-out folder holds {name}, but {path} does not.")
-    texts = json.loads((path / TEXTS_FILE).read_text(encoding="ascii"))
-    rows = json.loads((path / BENCHMARKS_FILE).read_text(encoding="ascii"))
+    texts, styles, rows = (
+        json.loads((path / name).read_text(encoding="ascii"))
+        for name in (TEXTS_FILE, STYLES_FILE, BENCHMARKS_FILE)
+    )
     return HeldOut(
         texts={domain: tuple(values) for domain, values in texts.items()},
+        styles={domain: tuple(values) for domain, values in styles.items()},
         benchmarks=tuple(_benchmark(row) for row in rows),
     )
 

@@ -51,9 +51,14 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """What a source keeps away from training: clean text per domain, and benchmarks."""
+    """What a source keeps away from training: clean text per domain, and benchmarks.
+
+    `styles` names how each text of a domain is written (`worked`, `terse`), in the order of
+    `texts`, where that makes a difference worth a score of its own; other domains are left out.
+    """
 
     texts: Mapping[Domain, tuple[str, ...]]
+    styles: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
     benchmarks: tuple[Benchmark, ...] = ()
 
 

@@ -14,7 +14,12 @@ NUM_OPTIONS = 4
 def held_out(exam: Exam, seed: int) -> HeldOut:
     """Return the exam's texts, and one benchmark of 112 to 120 items for each domain."""
     return HeldOut(
-        texts={domain: tuple(texts) for domain, texts in exam.texts.items()},
+        texts={domain: tuple(text for text, _ in texts) for domain, texts in exam.texts.items()},
+        styles={
+            domain: tuple(style for _, style in texts)
+            for domain, texts in exam.texts.items()
+            if any(style for _, style in texts)
+        },
         benchmarks=tuple(_benchmark(exam, domain, seed) for domain in DOMAINS),
     )
 

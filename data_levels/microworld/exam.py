@@ -4,8 +4,8 @@ The exam is drawn first; everything the crawl writes is drawn afterwards and avo
 `functions` and `notes`. Texts are those of a careful textbook, in the layouts that the crawl's own
 authors use: facts in full sentences; of the exercises, two in three with their steps and one in
 three with the result alone, as in a list of answers; functions line by line, and some of those with
-two operations as one expression. So bits per byte rewards L5 for the skill and, in part, for its
-style.
+two operations as one expression. Bits per byte over all of them rewards L5 for the skill and, in
+part, for its style; so each style is scored for itself, too.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,8 @@ class Exam:
         notes: Town notes that no document repeats in this order.
         exercises: Domain -> the exercises of its benchmark (code has functions instead).
         coding: The functions of the code benchmark.
-        texts: Domain -> clean texts.
+        texts: Domain -> clean texts, each with its style (`worked` or `terse`, "" where the domain
+            has but one).
     """
 
     keys: set[str] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Exam:
     notes: set[Notes] = field(default_factory=set)
     exercises: dict[Domain, list[Exercise]] = field(default_factory=dict)
     coding: list[Function] = field(default_factory=list)
-    texts: dict[Domain, list[str]] = field(default_factory=dict)
+    texts: dict[Domain, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 def set_exam(world: World) -> Exam:
@@ -104,19 +105,21 @@ def _benchmark_draws(world: World) -> dict[Domain, list[Draw]]:
     }
 
 
-def _texts(exam: Exam, world: World, domain: Domain, rng: Random) -> Iterator[str]:
+def _texts(exam: Exam, world: World, domain: Domain, rng: Random) -> Iterator[tuple[str, str]]:
     for index in range(NUM_TEXTS):
         worked = index % 3 > 0
         if domain == "code":
             functions = [_withhold_function(exam, world, rng, 2 + index % 2) for _ in range(2)]
             terse = not worked and len(functions[0].operations) == 2
-            yield "\n\n".join(f.terse() if terse else f.worked() for f in functions)
+            text = "\n\n".join(f.terse() if terse else f.worked() for f in functions)
+            yield text, "terse" if terse else "worked"
         elif domain == "general":
-            yield _general_text(exam, world, rng)
+            yield _general_text(exam, world, rng), ""
         else:
-            yield phrases.text_of(
+            text = phrases.text_of(
                 _text_paragraph(exam, world, domain, rng, worked=worked) for _ in range(2)
             )
+            yield text, "worked" if worked else "terse"
 
 
 def _general_text(exam: Exam, world: World, rng: Random) -> str:

@@ -90,17 +90,18 @@ def _device(runtime: EvaluationRuntime) -> str:
 
 
 def _choose(held_out: HeldOut, max_items: int) -> HeldOut:
-    def texts_of(texts: tuple[str, ...]) -> tuple[str, ...]:
-        filled = [text for text in texts if text]
-        return tuple(filled[index] for index in spread(len(filled), max_items))
+    def numbers_of(texts: tuple[str, ...]) -> list[int]:
+        filled = [number for number, text in enumerate(texts) if text]
+        return [filled[index] for index in spread(len(filled), max_items)]
 
     def shortened(benchmark: Benchmark) -> Benchmark:
         indices = spread(len(benchmark.items), max_items)
         return replace(benchmark, items=tuple(benchmark.items[index] for index in indices))
 
-    texts = {domain: texts_of(texts) for domain, texts in held_out.texts.items()}
+    numbers = {domain: numbers_of(texts) for domain, texts in held_out.texts.items()}
     return HeldOut(
-        texts={domain: chosen for domain, chosen in texts.items() if chosen},
+        texts={d: tuple(held_out.texts[d][i] for i in ns) for d, ns in numbers.items() if ns},
+        styles={d: tuple(held_out.styles[d][i] for i in numbers[d]) for d in held_out.styles},
         benchmarks=tuple(shortened(benchmark) for benchmark in held_out.benchmarks),
     )
 
@@ -108,7 +109,7 @@ def _choose(held_out: HeldOut, max_items: int) -> HeldOut:
 def _bpb(subject: Subject, held_out: HeldOut, progress: Progress) -> list[Outcomes]:
     outcomes = []
     for done, (domain, texts) in enumerate(held_out.texts.items(), start=1):
-        outcomes.append(bits_per_byte(subject, domain, texts))
+        outcomes += bits_per_byte(subject, domain, texts, held_out.styles.get(domain, ()))
         progress(done, len(held_out.texts), domain)
     return outcomes
 

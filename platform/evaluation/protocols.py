@@ -40,8 +40,13 @@ class Subject:
         return token_nlls_nats(self.model, sequences, max_logits=self.runtime.max_logits)
 
 
-def bits_per_byte(subject: Subject, domain: Domain, texts: Sequence[str]) -> Outcomes:
+def bits_per_byte(
+    subject: Subject, domain: Domain, texts: Sequence[str], styles: Sequence[str] = ()
+) -> list[Outcomes]:
     """Return how many bits the model needs for a UTF-8 byte of each text; lower is better.
+
+    The first record is over all texts. Where they differ in style, one more record per style shows
+    whether a gain is more than a likeness of the training text to one of them.
 
     Every token of a text is scored, the first one after the end of text. Texts longer than the
     context are read through a window that moves on by half a context.
@@ -65,7 +70,7 @@ def bits_per_byte(subject: Subject, domain: Domain, texts: Sequence[str]) -> Out
          "value": f"{bits[i] / num_bytes[i]:.3f}"}
         for i, text in enumerate(texts)
     ]  # fmt: skip
-    return Outcomes(
+    every = Outcomes(
         benchmark=f"held_out_{domain}",
         domain=domain,
         protocol="bpb",
@@ -75,6 +80,21 @@ def bits_per_byte(subject: Subject, domain: Domain, texts: Sequence[str]) -> Out
         values=bits / num_bytes,
         weights=num_bytes,
         samples=sample_rows(rows),
+    )
+    named = sorted({style for style in styles if style})
+    return [every, *(_of_style(every, style, styles) for style in named)]
+
+
+def _of_style(every: Outcomes, style: str, styles: Sequence[str]) -> Outcomes:
+    """Return the part of an outcome that is over the texts of one style."""
+    chosen = [number for number, name in enumerate(styles) if name == style]
+    return replace(
+        every,
+        metric=f"{every.metric}_{style}",
+        item_ids=tuple(every.item_ids[number] for number in chosen),
+        values=every.values[chosen],
+        weights=every.weights[chosen],
+        samples=(),
     )
 
 

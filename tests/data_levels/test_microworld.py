@@ -108,6 +108,15 @@ def test_no_held_out_text_stands_in_any_document_at_any_level(trained_on: str) -
             assert text not in trained_on
 
 
+def test_every_text_of_a_domain_with_several_styles_has_its_style() -> None:
+    held_out = microworld().held_out()
+    assert set(held_out.styles) == {"code", "math", "science", "qa"}
+    for domain, styles in held_out.styles.items():
+        assert len(styles) == len(held_out.texts[domain])
+        assert 0.1 < styles.count("terse") / len(styles) < 0.4
+        assert set(styles) == {"terse", "worked"}
+
+
 def test_no_withheld_exercise_is_told_with_its_steps_in_any_document(trained_on: str) -> None:
     """The worked chain of an item would give it away even without its question."""
     exam = set_exam(build_world(0))

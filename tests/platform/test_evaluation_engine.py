@@ -88,13 +88,17 @@ def test_a_uniform_model_needs_log_two_of_the_vocabulary_for_every_token(
     runtime = EvaluationRuntime(accelerator="cpu")
     subject = Subject(model=uniform, tokenizer=tokenizer, runtime=runtime)
     texts = ["xyz", "é" * 100, "ab"]
-    outcomes = bits_per_byte(subject, "math", texts)
+    outcomes, terse, worked = bits_per_byte(subject, "math", texts, ("worked", "terse", "worked"))
     bits = math.log2(tokenizer.get_vocab_size() + 3)
     # "xyz" is three tokens of a byte, "é" two of one, "ab" a single token of two bytes.
     assert outcomes.values == pytest.approx([bits, bits, bits / 2], rel=1e-5)
     assert outcomes.weights.tolist() == [3, 200, 2]
     assert outcomes.score == pytest.approx(204 * bits / 205, rel=1e-5)
     assert not outcomes.higher_is_better
+    assert (terse.metric, worked.metric) == ("bits_per_byte_terse", "bits_per_byte_worked")
+    assert terse.item_ids == outcomes.item_ids[1:2]
+    assert worked.values.tolist() == [outcomes.values[0], outcomes.values[2]]
+    assert worked.weights.tolist() == [3, 2]
 
 
 def test_batched_answers_equal_transformers_own_greedy_search(

@@ -118,6 +118,7 @@ def write_tokenizer(folder: Path) -> None:
 def write_held_out(folder: Path) -> None:
     texts = {"math": [DOCUMENTS[4], "zzzzzzzz"], "code": ["def inc(x):\n    return x + 1"] * 3}
     (folder / "texts.json").write_text(json.dumps(texts))
+    (folder / "styles.json").write_text("{}")
     benchmarks = [asdict(benchmark) for benchmark in BENCHMARKS]
     (folder / "benchmarks.json").write_text(json.dumps(benchmarks))
 
@@ -202,6 +203,7 @@ def test_an_unknown_protocol_is_refused_with_the_known_ones(room: Path, tmp_path
 
 def test_nothing_to_score_is_an_error(room: Path, tmp_path: Path) -> None:
     (tmp_path / "texts.json").write_text('{"math": ["a"]}')
+    (tmp_path / "styles.json").write_text("{}")
     (tmp_path / "benchmarks.json").write_text("[]")
     with pytest.raises(ValueError, match="nothing to score"):
         evaluate(
