@@ -3,8 +3,9 @@
 The headline is what the report leads with: bits per byte per domain (the quietest metric), accuracy
 under likelihood ranking, and the main metric of free answers. P-values are corrected by
 Benjamini-Hochberg in families fixed in advance: all arms and domains of one protocol's headline are
-a family, all other metrics together are another. So a noisy protocol does not hide what a quiet one
-shows, and within each family at most 5 % of the resolved differences are expected to be false.
+a family, held-out text by style is one, all other metrics together are another. So a noisy protocol
+does not hide what a quiet one shows, and within each family at most 5 % of the resolved differences
+are expected to be false.
 """
 
 import math
@@ -171,13 +172,15 @@ def _direction(effect: Effect, higher_is_better: bool) -> Direction:
 
 
 def _families(metrics: list[MetricComparison]) -> list[list[MetricComparison]]:
-    """Return the headline metrics of each protocol, then all other metrics."""
+    """Return the headline metrics of each protocol, the styles, then all other metrics."""
     protocols = dict.fromkeys(metric.key.protocol for metric in metrics)
     headline = [
         [metric for metric in metrics if metric.headline and metric.key.protocol == protocol]
         for protocol in protocols
     ]
-    return [*headline, [metric for metric in metrics if not metric.headline]]
+    styles = [metric for metric in metrics if metric.style]
+    rest = [metric for metric in metrics if not metric.headline and not metric.style]
+    return [*headline, styles, rest]
 
 
 def _correct(family: list[MetricComparison]) -> list[MetricComparison]:

@@ -8,6 +8,9 @@ from davinci.ablations.controls import ArmStatus
 from davinci.ablations.differences import Difference
 from davinci.ablations.statistics import Effect, Score, Settling
 
+STYLED = "bits_per_byte_"
+"""What names of metrics over one style of held-out text begin with; the style follows."""
+
 Direction = Literal["better", "worse", "same", "unknown"]
 
 
@@ -45,6 +48,12 @@ class MetricComparison:
     headline: bool
     cells: tuple[Cell, ...]
 
+    @property
+    def style(self) -> str:
+        """The style of held-out text that this metric is over; "" where it is over all."""
+        head, _, style = self.key.metric.partition(STYLED)
+        return style if not head and self.key.protocol == "bpb" else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolPair:
@@ -81,8 +90,13 @@ class SweepComparison:
 
     @property
     def secondary(self) -> tuple[MetricComparison, ...]:
-        """All other metrics."""
-        return tuple(metric for metric in self.metrics if not metric.headline)
+        """All other metrics but those by style."""
+        return tuple(m for m in self.metrics if not m.headline and not m.style)
+
+    @property
+    def styles(self) -> tuple[MetricComparison, ...]:
+        """Bits per byte of held-out text by its style: what a likeness of style explains."""
+        return tuple(metric for metric in self.metrics if metric.style)
 
     @property
     def confounders(self) -> tuple[Difference, ...]:

@@ -23,7 +23,12 @@ def summarise(comparison: SweepComparison) -> tuple[str, ...]:
         return ("No arm can be compared with a baseline, so nothing is concluded.",)
     sentences = [_overall(comparison, tested)]
     for protocol in dict.fromkeys(metric.key.protocol for metric in comparison.headline):
-        sentences += _protocol_summary(comparison, protocol)
+        own = [metric for metric in comparison.headline if metric.key.protocol == protocol]
+        sentences += _summary(comparison, own)
+        if protocol == "bpb":
+            for style in dict.fromkeys(metric.style for metric in comparison.styles):
+                own = [metric for metric in comparison.styles if metric.style == style]
+                sentences += _summary(comparison, own)
     return (*sentences, *_protocol_sentences(comparison), *_confounder_sentences(comparison))
 
 
@@ -39,26 +44,25 @@ def _overall(comparison: SweepComparison, tested: list[Cell]) -> str:
     return f"{len(resolved)} of {base} {verb} resolved: {listed([p for p in parts if p])}."
 
 
-def _protocol_summary(comparison: SweepComparison, protocol: str) -> list[str]:
-    """Return one sentence per arm; arms of which the same can be said share one."""
+def _summary(comparison: SweepComparison, metrics: list[MetricComparison]) -> list[str]:
+    """Return one sentence per arm over metrics of one protocol; arms with the same share one."""
     by_text: dict[str, list[str]] = {}
     for arm in comparison.arms:
         found = [
             (metric, cell)
-            for metric in comparison.headline
-            if metric.key.protocol == protocol
+            for metric in metrics
             for cell in metric.cells
             if cell.arm == arm.label and cell.effect is not None
         ]
         if found:
-            by_text.setdefault(_arm_text(protocol, found), []).append(quoted(arm.label))
+            by_text.setdefault(_arm_text(found), []).append(quoted(arm.label))
     return [
         f"{listed(labels)} against {quoted(comparison.baseline)}, {text}"
         for text, labels in by_text.items()
     ]
 
 
-def _arm_text(protocol: str, found: list[tuple[MetricComparison, Cell]]) -> str:
+def _arm_text(found: list[tuple[MetricComparison, Cell]]) -> str:
     clauses = []
     for direction in ("better", "worse"):
         texts = [_effect_text(m, c) for m, c in found if c.resolved and c.direction == direction]
@@ -70,7 +74,8 @@ def _arm_text(protocol: str, found: list[tuple[MetricComparison, Cell]]) -> str:
     elif open_:
         clauses.append(f"not resolved in {listed(open_)}")
     words = listed(list(dict.fromkeys(metric_words(metric.key.metric) for metric, _ in found)))
-    return f"{protocol_words(protocol)}, {words} ({_design(found)}): {'; '.join(clauses)}."
+    protocol = protocol_words(found[0][0].key.protocol)
+    return f"{protocol}, {words} ({_design(found)}): {'; '.join(clauses)}."
 
 
 def _effect_text(metric: MetricComparison, cell: Cell) -> str:

@@ -23,6 +23,9 @@ PROTOCOL_WORDS = {
 
 def metric_words(metric: str) -> str:
     """Return a metric's name in words."""
+    head, _, style = metric.partition("bits_per_byte_")
+    if style and not head:
+        return f"bits per byte of {style} text"
     return METRIC_WORDS.get(metric, metric.replace("_", " "))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,32 @@ def test_families_are_corrected_by_protocol_and_apart_from_the_other_metrics() -
         effect = metric.cells[1].effect
         assert effect is not None
         assert metric.cells[1].p_corrected == pytest.approx(effect.p_value)  # families of one
+
+
+def test_a_gain_in_style_alone_is_told_apart_from_a_gain_in_all_styles() -> None:
+    def styled(gain: float, seed: int) -> tuple[Outcomes, Outcomes]:
+        same = bpb(1.0, seed)
+        better = bpb(1.0 - gain, seed)
+        return (
+            replace(better, metric="bits_per_byte_worked"),
+            replace(same, metric="bits_per_byte_terse"),
+        )
+
+    arms = [
+        arm(label, [run(seed, bpb(1.0 - gain, seed), *styled(gain, seed)) for seed in range(3)])
+        for label, gain in (("L2", 0.0), ("L5", 0.3))
+    ]
+    comparison = compare(sweep(*arms))
+    assert [metric.style for metric in comparison.styles] == ["terse", "worked"]
+    assert not comparison.secondary
+    terse, worked = (metric.cells[1] for metric in comparison.styles)
+    assert worked.resolved
+    assert not terse.resolved
+    said = [sentence for sentence in comparison.sentences if "terse" in sentence]
+    assert said == [
+        "“L5” against “L2”, held-out text, bits per byte of terse text "
+        "(3 seeds, 30 items per domain): not resolved in math."
+    ]
 
 
 def test_opposite_signs_are_a_swing_and_a_reversal_only_if_both_are_resolved() -> None:
