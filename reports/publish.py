@@ -54,7 +54,7 @@ def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: 
 
     url = request.runtime.mlflow_url
     try:
-        written = mirror_sweep(engine, sweep, url, {"report.html": page})
+        written = mirror_sweep(engine, sweep, url, page)
     except Exception as error:  # the store has everything; the mirror catches up next time
         console.print(f"MLflow was not updated ({type(error).__name__}: {error}).", style="red")
         return

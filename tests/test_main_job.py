@@ -112,13 +112,18 @@ def test_mlflow_shows_the_same_runs_states_parameters_and_scores(outputs: Path) 
         assert shown.data.params["seed"] == str(run.seed)
         assert shown.data.params["data.levels.math"] == arm.label
         assert shown.data.tags["davinci.recipe"] == run.recipe
+        assert shown.data.tags[f"davinci.sweep.{sweep.digest[:12]}"] == arm.label
+        assert shown.info.end_time - shown.info.start_time > 100
         for outcome in run.outcomes:
             name = f"{outcome.protocol}/{outcome.benchmark}/{outcome.metric}"
             assert shown.data.metrics[name] == pytest.approx(outcome.score)
         curve = client.get_metric_history(shown.info.run_id, "train/loss")
         stored = next(c for c in run.curves if c.name == "loss")
         assert [m.step for m in curve] == [int(t) for t in stored.tokens]
-        assert [a.path for a in client.list_artifacts(shown.info.run_id)] == ["index.html"]
+        place = f"reports/{sweep.digest[:12]}"
+        assert [a.path for a in client.list_artifacts(shown.info.run_id, place)] == [
+            f"{place}/index.html"
+        ]
 
 
 def test_the_table_beside_the_report_holds_the_scores_of_the_store(outputs: Path) -> None:

@@ -111,6 +111,7 @@ def _run(connection: Connection, row: RowMapping) -> Run:
     state, cause, error = _state(tasks)
     segments = [tasks[role] for role in sorted(tasks) if role.startswith("segment.")]
     results = _segments(connection, [s["digest"] for s in segments])
+    own = _own(tasks)
     return Run(
         digest=row["digest"],
         recipe=row["recipe"],
@@ -126,6 +127,8 @@ def _run(connection: Connection, row: RowMapping) -> Run:
         cost=_cost(tasks, results),
         corpora=_by_domain(tasks, "corpus."),
         epochs=_epochs(results),
+        started=min((t["started"] for t in own if t["started"]), default=0.0),
+        finished=max((t["finished"] for t in own if t["finished"]), default=0.0),
         mlflow_run_id=_mlflow_run(connection, row["digest"]),
     )
 
@@ -189,8 +192,13 @@ def _curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:
     )
 
 
+def _own(tasks: Mapping[str, RowMapping]) -> list[RowMapping]:
+    """Return the tasks that are a run's own work: its training and its evaluation."""
+    return [t for role, t in tasks.items() if role.split(".")[0] in ("segment", "evaluation")]
+
+
 def _cost(tasks: Mapping[str, RowMapping], segments: list[RowMapping]) -> Cost | None:
-    own = [t for role, t in tasks.items() if role.split(".")[0] in ("segment", "evaluation")]
+    own = _own(tasks)
     if not segments:
         return None
     return Cost(

@@ -67,6 +67,7 @@ class Run:
 
     `state` is `done`, `failed`, `running` or `planned`; `cause` and `error` tell why it failed.
     `corpora` maps domain -> corpus digest; `num_parameters` counts tied weights once.
+    `started` and `finished` are Unix times of its training and evaluation, 0 where not known.
     """
 
     digest: str
@@ -83,6 +84,8 @@ class Run:
     cost: Cost | None = None
     corpora: Mapping[str, str] = field(default_factory=dict)
     epochs: Mapping[str, float] = field(default_factory=dict)
+    started: float = 0.0
+    finished: float = 0.0
     mlflow_run_id: str = ""
 
 

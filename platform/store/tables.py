@@ -171,6 +171,7 @@ mirror = Table(
     "mirror",
     metadata,
     _digest("run", of="run"),
+    _digest("sweep", of="sweep"),
     Column("tracking_url", String(512), primary_key=True),
     Column("mlflow_run_id", String(64), nullable=False),
     Column("content", String(64), nullable=False),

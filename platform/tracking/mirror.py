@@ -1,17 +1,17 @@
-"""The mirror: every run of a sweep as one flat MLflow run, with parameters, curves and scores.
+"""The mirror: every run as one flat MLflow run, with parameters, curves and scores.
 
 The store is the truth. A run is written when its state is known, so MLflow never shows one as
-running that is dead; one that has not changed is not written again.
+running that is dead. It is written once, however many sweeps it belongs to: each adds its tag and
+attaches its report.
 """
 
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from davinci.platform.config.errors import redact
 from davinci.platform.config.identity import digest, flatten
@@ -28,51 +28,61 @@ BATCH = 1000
 MAX_PARAM_CHARS = 6000
 
 
-def mirror_sweep(engine: Engine, sweep: Sweep, url: str, reports: Mapping[str, Path]) -> int:
-    """Write all finished or failed runs of a sweep to MLflow; return how many were written.
+def mirror_sweep(engine: Engine, sweep: Sweep, url: str, report: Path) -> int:
+    """Write all finished or failed runs of a sweep to MLflow; return how many were new to it.
 
     Args:
         engine: The store, which remembers what was mirrored.
         sweep: The sweep, as the store has it.
         url: MLflow tracking address; a local SQLite database is created when it is not there.
-        reports: Files to attach to each run, by their name in it.
+        report: The sweep's report, attached to each of its runs.
     """
-    changed = [
+    _forget_if_gone(engine, url)
+    rows = _rows(engine, url)
+    stale = [
         (arm, run)
         for arm in sweep.arms
         for run in arm.runs
-        if run.state in ("done", "failed") and _known(engine, run, url) != _content(sweep, arm, run)
+        if run.state in ("done", "failed") and rows.get((run.digest, sweep.digest)) != _content(run)
     ]
-    if not changed:
+    if not stale:
         return 0
-    client, experiment = _connect(url, reports)
-    for arm, run in changed:
-        old = _forget(client, engine, run, url)
-        mlflow_run_id = _write_run(client, experiment, sweep, arm, run, reports)
-        row = {"run": run.digest, "tracking_url": redact(url), "mlflow_run_id": mlflow_run_id}
-        row["content"] = _content(sweep, arm, run)
+    client, experiment = _connect(url)
+    for arm, run in stale:
+        mlflow_run_id = _current(client, engine, run, url)
+        if not mlflow_run_id:
+            mlflow_run_id = _write_run(client, experiment, arm, run)
+        for key, value in sweep_tags(sweep, arm).items():
+            client.set_tag(mlflow_run_id, key, value)
+        client.log_artifact(mlflow_run_id, str(report), f"reports/{sweep.digest[:12]}")
+        row = {"run": run.digest, "sweep": sweep.digest, "tracking_url": redact(url)}
+        row |= {"mlflow_run_id": mlflow_run_id, "content": _content(run)}
         with engine.begin() as connection:
             replace(connection, tables.mirror, row)
-        if old:
-            client.delete_run(old)
-    return len(changed)
+    return len(stale)
 
 
-def tags_of(sweep: Sweep, arm: Arm, run: Run) -> dict[str, str]:
-    """Return the tags by which runs are found and grouped in the MLflow UI."""
+def run_tags(arm: Arm, run: Run) -> dict[str, str]:
+    """Return the tags that say what a run is."""
     return {
-        "davinci.sweep": sweep.digest,
-        "davinci.sweep_name": sweep.name,
-        "davinci.arm": arm.label,
-        "davinci.baseline": str(arm.label == sweep.baseline).lower(),
         "davinci.recipe": run.recipe,
         "davinci.run": run.digest,
         "davinci.seed": str(run.seed),
         "davinci.world_seed": str(run.world_seed),
         "davinci.state": run.state,
         "davinci.cause": run.cause,
-        "davinci.git": str(sweep.provenance.get("git", "")),
+        "mlflow.source.name": "run.py",
         **{f"axis.{axis}": value for axis, value in arm.choices.items()},
+    }
+
+
+def sweep_tags(sweep: Sweep, arm: Arm) -> dict[str, str]:
+    """Return the tags by which a sweep's runs are found; a run may belong to several."""
+    short = sweep.digest[:12]
+    return {
+        f"davinci.sweep.{short}": arm.label,
+        f"davinci.sweep.{short}.baseline": str(arm.label == sweep.baseline).lower(),
+        "mlflow.source.git.commit": str(sweep.provenance.get("git", "")),
     }
 
 
@@ -85,7 +95,7 @@ def scores_of(run: Run) -> dict[str, float]:
     }
 
 
-def _connect(url: str, reports: Mapping[str, Path]) -> tuple["MlflowClient", str]:
+def _connect(url: str) -> tuple["MlflowClient", str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     from mlflow.tracking import MlflowClient
@@ -102,31 +112,23 @@ def _connect(url: str, reports: Mapping[str, Path]) -> tuple["MlflowClient", str
     return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
 
 
-def _write_run(
-    client: "MlflowClient",
-    experiment: str,
-    sweep: Sweep,
-    arm: Arm,
-    run: Run,
-    reports: Mapping[str, Path],
-) -> str:
+def _write_run(client: "MlflowClient", experiment: str, arm: Arm, run: Run) -> str:
     from mlflow.entities import Param, RunTag
 
     name = f"{arm.label} · seed {run.seed}"
-    created = client.create_run(experiment, run_name=name)
+    started, finished = (int(1000 * t) or None for t in (run.started, run.finished))
+    created = client.create_run(experiment, start_time=started, run_name=name)
     run_id = str(created.info.run_id)
     flat = {"seed": run.seed, "world_seed": run.world_seed, **flatten(arm.config)}
     params = [Param(k, str(v)[:MAX_PARAM_CHARS]) for k, v in flat.items()]
-    tags = [RunTag(key, value) for key, value in tags_of(sweep, arm, run).items()]
+    tags = [RunTag(key, value) for key, value in run_tags(arm, run).items()]
     for start in range(0, len(params), 100):
         client.log_batch(run_id, params=params[start : start + 100])
     client.log_batch(run_id, tags=tags)
     metrics = _metrics(run)
     for start in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH])
-    for file in reports.values():
-        client.log_artifact(run_id, str(file))
-    client.set_terminated(run_id, "FINISHED" if run.state == "done" else "FAILED")
+    client.set_terminated(run_id, "FINISHED" if run.state == "done" else "FAILED", finished)
     return run_id
 
 
@@ -149,28 +151,42 @@ def _metrics(run: Run) -> list["Metric"]:
     return metrics + [Metric(name, value, 0, last) for name, value in final.items()]
 
 
-def _content(sweep: Sweep, arm: Arm, run: Run) -> str:
+def _content(run: Run) -> str:
     """Return a digest of all that the mirror shows of a run."""
-    curves: Sequence[object] = [
-        [c.name, len(c.values), *map(str, c.values[-1:])] for c in run.curves
-    ]
-    return digest({"tags": tags_of(sweep, arm, run), "scores": scores_of(run), "curves": curves})
+    curves = [[c.name, len(c.values), *map(str, c.values[-1:])] for c in run.curves]
+    shown = {"state": run.state, "cause": run.cause, "scores": scores_of(run), "curves": curves}
+    return digest({"run": run.digest, **shown})
 
 
-def _known(engine: Engine, run: Run, url: str) -> str:
-    where = (tables.mirror.c.run == run.digest) & (tables.mirror.c.tracking_url == redact(url))
+def _rows(engine: Engine, url: str) -> dict[tuple[str, str], str]:
+    """Return what was mirrored: run and sweep -> content."""
+    where = tables.mirror.c.tracking_url == redact(url)
     with engine.connect() as connection:
-        return connection.scalar(select(tables.mirror.c.content).where(where)) or ""
+        found = connection.execute(select(tables.mirror).where(where)).mappings()
+        return {(row["run"], row["sweep"]): row["content"] for row in found}
 
 
-def _forget(client: "MlflowClient", engine: Engine, run: Run, url: str) -> str:
-    """Return the MLflow run that shows an older state of this run, if it is still there."""
+def _current(client: "MlflowClient", engine: Engine, run: Run, url: str) -> str:
+    """Return the MLflow run that shows this run as it is now; one that shows less is deleted."""
     from mlflow.exceptions import MlflowException
 
     where = (tables.mirror.c.run == run.digest) & (tables.mirror.c.tracking_url == redact(url))
     with engine.connect() as connection:
-        old = connection.scalar(select(tables.mirror.c.mlflow_run_id).where(where)) or ""
+        row = connection.execute(select(tables.mirror).where(where)).mappings().first()
+    if row is None:
+        return ""
     try:
-        return old if old and client.get_run(old) else ""
+        client.get_run(row["mlflow_run_id"])
     except MlflowException:
         return ""
+    if row["content"] == _content(run):
+        return str(row["mlflow_run_id"])
+    client.delete_run(row["mlflow_run_id"])
+    return ""
+
+
+def _forget_if_gone(engine: Engine, url: str) -> None:
+    """Forget what was mirrored into a local database that has been deleted since."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        with engine.begin() as connection:
+            connection.execute(delete(tables.mirror).where(tables.mirror.c.tracking_url == url))
