@@ -5,7 +5,6 @@ from rich.table import Table
 
 from davinci.ablations.findings import Cell, SweepComparison
 
-
 MAX_WIDE_ARMS = 3
 """With more arms, the differences stand in the report alone: a terminal has no room for them."""
 
