@@ -1,5 +1,6 @@
 """The rules that a configuration must keep, each checked before anything is built."""
 
+import re
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -61,7 +62,8 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
         check_source(source)
         check_teacher(recipe.data.level_settings.teacher)
     except ValueError as error:
-        return [Problem(field="data", value=data["source"], rule=str(error))]
+        named = re.search(r"`(data\.[\w.]+)`", str(error))
+        return [Problem(field=named[1] if named else "data", value="", rule=str(error))]
     return [
         *_check_depth(data, recipe),
         *_check_domains(data, recipe),

@@ -80,20 +80,19 @@ def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) ->
 def _resolve(
     loader: ConfigLoader, words: Sequence[str], config_name: str
 ) -> tuple[Resolved, dict[str, object]]:
-    """Compose and resolve one point; when an override is wrong, look at the others without it."""
+    """Compose and resolve one point; where an override cannot be, look at the others without it."""
     try:
         config = compose(loader, words, config_name)
-        return resolve(config), dict(config.sweep)
     except ConfigError as error:
         wrong = {problem.field for problem in error.problems}
         rest = [word for word in words if word.partition("=")[0].lstrip("+~") not in wrong]
-        if len(rest) == len(words):
-            raise
-        try:
-            _resolve(loader, rest, config_name)
-        except ConfigError as more:
-            raise ConfigError([*error.problems, *more.problems]) from None
+        if len(rest) < len(words):
+            try:
+                _resolve(loader, rest, config_name)
+            except ConfigError as more:
+                raise ConfigError([*error.problems, *more.problems]) from None
         raise
+    return resolve(config), dict(config.sweep)
 
 
 def _request(
