@@ -25,6 +25,9 @@ class Item:
         tests: Python assertions run after the generated code, each worth the same, for `execute`.
         stop: Generation ends at the first of these strings.
         steps: Number of reasoning steps that the item needs (its difficulty).
+        cluster: Items of one cluster share what makes them hard (a law, an attribute), so they are
+            no independent evidence: statistics treat the cluster as the unit. "" is a cluster of
+            its own.
     """
 
     id: str
@@ -37,16 +40,24 @@ class Item:
     tests: tuple[str, ...] = ()
     stop: tuple[str, ...] = ("\n\n",)
     steps: int = 1
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """Held-out items of one domain; `chance` is the `ppl` accuracy of random guessing."""
+    """Held-out items of one domain.
+
+    Attributes:
+        chance: The `ppl` accuracy of random guessing.
+        floor: The `generative` score of the best answer that ignores the question: one constant for
+            all, or a program that returns its argument. NaN where nobody has worked it out.
+    """
 
     name: str
     domain: Domain
     items: tuple[Item, ...]
     chance: float
+    floor: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The `generative` protocol: the model answers, and the answer is checked or executed."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from davinci.data_levels.source import Benchmark, Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
 from davinci.platform.evaluation.generation import Request, generate
-from davinci.platform.evaluation.outcomes import sample_rows
+from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_prompt
 from davinci.platform.evaluation.protocols import Subject
 from davinci.platform.evaluation.sandbox import Job, run_many
@@ -69,7 +70,7 @@ def _score(subject: Subject, benchmark: Benchmark, texts: Sequence[str | None]) 
 def _checked(item: Item, text: str) -> dict[str, float]:
     if item.check == "execute":
         return dict.fromkeys(METRICS_OF_CHECK["execute"], 0.0)
-    values = {"accuracy": float(final_answer_is(text, item.final))}
+    values = {"accuracy": float(final_answer_is(text, item.final, item.answer))}
     if item.check == "steps":
         values["step_rate"] = step_rate(text, item.answer)
     return values
@@ -97,16 +98,20 @@ def _outcomes(
     texts: Sequence[str | None],
 ) -> Outcomes:
     rated = [index for index, row in enumerate(values) if metric in row]
+    items = [benchmark.items[index] for index in rated]
     rows = [_sample(benchmark.items[i], texts[i], values[i][metric]) for i in rated]
+    floored = metric in ("accuracy", "pass_rate")
     return Outcomes(
         benchmark=benchmark.name,
         domain=benchmark.domain,
         protocol="generative",
         metric=metric,
         higher_is_better=True,
-        item_ids=tuple(benchmark.items[index].id for index in rated),
+        item_ids=tuple(item.id for item in items),
         values=np.array([values[index][metric] for index in rated]),
         weights=np.ones(len(rated)),
+        chance=benchmark.floor if floored else math.nan,
+        clusters=clusters_of(items),
         samples=sample_rows(rows),
     )
 

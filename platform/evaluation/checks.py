@@ -10,17 +10,21 @@ from davinci.data_levels.source import Item
 _CLOSING = " \t.!,;"
 
 
-def final_answer_is(text: str, final: str) -> bool:
-    """Return whether the last line written ends with the answer `final` as a word of its own.
+def final_answer_is(text: str, final: str, answer: str = "") -> bool:
+    """Return whether the last line written gives `final` as its answer.
 
-    Closing punctuation is ignored: `The result is 7.` answers 7, while `17` and `-7` do not.
+    The line is the bare answer, the last line of the expected `answer`, or states the answer after
+    `=`, `:` or `is`: `The result is 7.` and `d=c-2=9-2=7.` answer 7; `17`, `-7`, `not 7` and
+    `3, no 5, maybe 7` do not.
     """
     wanted = final.strip().rstrip(_CLOSING)
     lines = _lines(text)
     if not lines or not wanted:
         return False
-    pattern = rf"(?:^|(?<![\w.\-])){re.escape(wanted)}$"
-    return re.search(pattern, lines[-1].rstrip(_CLOSING)) is not None
+    last = lines[-1].rstrip(_CLOSING)
+    if last in {line.rstrip(_CLOSING) for line in _lines(answer)[-1:]}:
+        return True
+    return re.search(rf"(?:^|(?:=|:|\bis)\s*){re.escape(wanted)}$", last) is not None
 
 
 def step_rate(text: str, answer: str) -> float:

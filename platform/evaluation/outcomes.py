@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from davinci.data_levels.source import Item
 from davinci.platform.store.records import Outcomes
 
 RESULT_FILE = "result.json"
@@ -39,6 +40,11 @@ def spread(num_items: int, most: int) -> list[int]:
     return [index * num_items // most for index in range(most)]
 
 
+def clusters_of(items: Sequence[Item]) -> tuple[str, ...]:
+    """Return each item's cluster, () where no item shares one."""
+    return tuple(item.cluster for item in items) if any(item.cluster for item in items) else ()
+
+
 def sample_rows(rows: Sequence[Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
     """Return a few rows to read, spread over all of them."""
     return tuple(rows[index] for index in spread(len(rows), NUM_SAMPLES))
@@ -56,6 +62,7 @@ def _outcomes(row: Mapping[str, Any]) -> Outcomes:
     known = {field.name for field in fields(Outcomes)}
     values = dict(row) | {
         "item_ids": tuple(row["item_ids"]),
+        "clusters": tuple(row["clusters"]),
         "values": np.array([_nan_if_null(value) for value in row["values"]], dtype=np.float64),
         "weights": np.array(row["weights"], dtype=np.float64),
         "chance": _nan_if_null(row["chance"]),

@@ -12,7 +12,7 @@ from transformers import Qwen2ForCausalLM
 from davinci.data_levels.document import Domain
 from davinci.data_levels.source import Benchmark, Item
 from davinci.models.build import END_OF_TEXT_ID
-from davinci.platform.evaluation.outcomes import sample_rows
+from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_option
 from davinci.platform.evaluation.scoring import sliding_windows, token_nlls_nats
 from davinci.platform.evaluation.settings import EvaluationRuntime
@@ -20,6 +20,8 @@ from davinci.platform.store.records import Outcomes
 
 Floats = NDArray[np.float64]
 SHOWN_CHARS = 240
+RANKED = ("accuracy", "accuracy_per_byte", "gold_probability")
+TOO_LONG = "(longer than the context)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,35 +104,62 @@ def rank_options(subject: Subject, benchmark: Benchmark) -> tuple[list[Outcomes]
     """Return accuracies of ranking the options by likelihood, and the number of items too long.
 
     `accuracy` takes the likeliest option, `accuracy_per_byte` the likeliest per UTF-8 byte;
-    `gold_probability` is the right option's share of all options' probability. An item of which an
-    option does not fit the context scores 0.
+    `gold_probability` is the right option's share of all options' probability. As a control,
+    `accuracy_other_prompt` ranks each item's options after another item's prompt: what the options
+    give away without the question. An item of which an option does not fit the context scores 0.
     """
     items = [item for item in benchmark.items if item.options]
     if not items:
         return [], 0
+    logprobs = _option_logprobs(subject, items, [item.prompt for item in items])
+    scores: dict[str, list[float]] = {metric: [] for metric in RANKED}
+    picks = []
+    for item, values in zip(items, logprobs, strict=True):
+        ranked = dict.fromkeys(RANKED, 0.0) if values is None else _ranked(item, values)
+        for metric in RANKED:
+            scores[metric].append(ranked[metric])
+        picks.append(TOO_LONG if values is None else item.options[int(values.argmax())])
+    first = _outcomes(benchmark, items, "accuracy", scores["accuracy"], picks)
+    others = [
+        replace(first, metric=metric, values=np.array(scores[metric]), samples=())
+        for metric in RANKED[1:]
+    ]
+    control = replace(
+        first,
+        metric="accuracy_other_prompt",
+        values=np.array(_other_prompt(subject, items)),
+        samples=(),
+    )
+    return [first, *others, control], sum(values is None for values in logprobs)
+
+
+def _option_logprobs(
+    subject: Subject, items: Sequence[Item], prompts: Sequence[str]
+) -> list[Floats | None]:
+    """Return the options' log-likelihoods in nats after each prompt; None where one is too long."""
     encoded = [
-        [encode_option(subject.tokenizer, item.prompt, option) for option in item.options]
-        for item in items
+        [encode_option(subject.tokenizer, prompt, option) for option in item.options]
+        for item, prompt in zip(items, prompts, strict=True)
     ]
     fits = [all(len(ids) <= subject.context_length + 1 for ids, _ in rows) for rows in encoded]
     flat = [row for rows, fit in zip(encoded, fits, strict=True) if fit for row in rows]
     nlls = iter(subject.nlls_nats([ids for ids, _ in flat]))
     lengths = iter([length for _, length in flat])
-    scores = {"accuracy": [0.0] * len(items)}
-    scores |= {name: list(scores["accuracy"]) for name in ("accuracy_per_byte", "gold_probability")}
-    picks = ["(longer than the context)"] * len(items)
-    for index, item in enumerate(items):
-        if fits[index]:
-            logprobs = np.array([-next(nlls)[-next(lengths) :].sum() for _ in item.options])
-            picks[index] = item.options[int(logprobs.argmax())]
-            for name, value in _ranked(item, logprobs).items():
-                scores[name][index] = value
-    first = _outcomes(benchmark, items, "accuracy", scores["accuracy"], picks)
-    others = [
-        replace(first, metric=name, values=np.array(scores[name]), samples=())
-        for name in ("accuracy_per_byte", "gold_probability")
+    return [
+        np.array([-next(nlls)[-next(lengths) :].sum() for _ in item.options]) if fit else None
+        for item, fit in zip(items, fits, strict=True)
     ]
-    return [first, *others], fits.count(False)
+
+
+def _other_prompt(subject: Subject, items: Sequence[Item]) -> list[float]:
+    """Return 1 where the right option is the likeliest after the prompt of an item far away."""
+    far = len(items) // 2
+    prompts = [items[(index + far) % len(items)].prompt for index in range(len(items))]
+    logprobs = _option_logprobs(subject, items, prompts)
+    return [
+        0.0 if values is None else float(values.argmax() == item.gold)
+        for item, values in zip(items, logprobs, strict=True)
+    ]
 
 
 def _ranked(item: Item, logprobs: Floats) -> Mapping[str, float]:
@@ -165,5 +194,6 @@ def _outcomes(
         values=np.array(values, dtype=np.float64),
         weights=np.ones(len(items)),
         chance=benchmark.chance,
+        clusters=clusters_of(items),
         samples=sample_rows(rows),
     )

@@ -169,6 +169,7 @@ def _outcomes(connection: Connection, tasks: Mapping[str, RowMapping]) -> tuple[
             values=array(row["values"]),
             weights=array(row["weights"]),
             chance=float("nan") if row["chance"] is None else row["chance"],
+            clusters=tuple(row["clusters"]),
             samples=tuple(row["samples"]),
         )
         for row in connection.execute(query).mappings()

@@ -20,7 +20,10 @@ class Outcomes:
         values: One per item, shape (I,), in the order of `item_ids`.
         weights: Weight of each item in the score, shape (I,): UTF-8 bytes for bits per byte,
             else 1.
-        chance: Score of random guessing; NaN where there is none.
+        chance: Score without any skill: random guessing, or the best answer that ignores the
+            question; NaN where it is not known.
+        clusters: Cluster of each item, (I,): items of one cluster are no independent evidence. ()
+            where every item stands for itself.
         samples: A few items to read: `{"id", "prompt", "expected", "got", "value"}`.
     """
 
@@ -33,6 +36,7 @@ class Outcomes:
     values: Floats
     weights: Floats
     chance: float = float("nan")
+    clusters: tuple[str, ...] = ()
     samples: tuple[Mapping[str, str], ...] = ()
 
     @property

@@ -162,6 +162,7 @@ outcomes = Table(
     Column("score", Float, nullable=False),
     Column("num_items", Integer, nullable=False),
     Column("item_ids", JSON, nullable=False),
+    Column("clusters", JSON, nullable=False),
     Column("values", LargeBinary, nullable=False),
     Column("weights", LargeBinary, nullable=False),
     Column("samples", JSON, nullable=False),

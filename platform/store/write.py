@@ -91,6 +91,7 @@ def _record_outcomes(connection: Connection, digest: str, artifact: Path) -> Non
             "score": float(np.average(values, weights=weights)),
             "num_items": len(values),
             "item_ids": record["item_ids"],
+            "clusters": record["clusters"],
             "values": floats(record["values"]),
             "weights": floats(record["weights"]),
             "samples": record["samples"],

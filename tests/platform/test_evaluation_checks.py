@@ -16,6 +16,11 @@ from davinci.platform.store.records import Outcomes
     [
         ("The result is 7.", "7", True),
         (" grey", "grey", True),
+        ("7 7 7", "7", False),
+        ("1 2 3 4 5 6 7", "7", False),
+        ("It is 3, no 5, maybe 7", "7", False),
+        ("The result is not 7.", "7", False),
+        ("d=c-2=9-2=7.", "7", True),
         ("3 + 4 = 7.\nThe result is 7.\n", "7", True),
         ("The result is 17.", "7", False),
         ("The result is -7.", "7", False),

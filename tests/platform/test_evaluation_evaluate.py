@@ -24,10 +24,11 @@ FACTS = [
         id=f"fact/{index}",
         prompt=f"Q: colour of {thing}?\nA:",
         options=(" red", " blue"),
-        gold=index % 2,
-        answer=(" red", " blue")[index % 2],
-        final=("red", "blue")[index % 2],
+        gold=index // 2,
+        answer=(" red", " blue")[index // 2],
+        final=("red", "blue")[index // 2],
         stop=("\n",),
+        cluster=("water", "flower", "water", "")[index],
     )
     for index, thing in enumerate(("sky", "rose", "sea", "fire"))
 ]
@@ -55,7 +56,7 @@ CODE = [
     Item(id="code/long", prompt="# " + "x" * 80, answer="", check="execute", tests=("pass",)),
 ]
 BENCHMARKS = (
-    Benchmark(name="facts", domain="general", items=tuple(FACTS), chance=0.5),
+    Benchmark(name="facts", domain="general", items=tuple(FACTS), chance=0.5, floor=0.5),
     Benchmark(name="sums", domain="math", items=tuple(SUMS), chance=0.5),
     Benchmark(name="code", domain="code", items=tuple(CODE), chance=float("nan")),
 )
@@ -160,8 +161,16 @@ def test_ranking_finds_the_facts(room: Path, tmp_path: Path) -> None:
     assert outcomes["facts accuracy_per_byte"].score == 1.0
     assert outcomes["facts gold_probability"].values.min() > 0.5
     assert outcomes["facts accuracy"].chance == 0.5
+    assert outcomes["facts accuracy"].clusters == ("water", "flower", "water", "")
+    assert outcomes["sums accuracy"].clusters == ()
     assert "code accuracy" not in outcomes, "items without options are not ranked"
     assert outcomes["facts accuracy"].samples[0]["expected"] == " red"
+
+
+def test_another_items_prompt_gives_that_items_answer(room: Path, tmp_path: Path) -> None:
+    """The red things are followed by the blue ones, so every other prompt misleads."""
+    outcomes = run(room, tmp_path, "ppl")
+    assert outcomes["facts accuracy_other_prompt"].score == 0.0
 
 
 def test_answers_are_generated_checked_and_executed(room: Path, tmp_path: Path) -> None:

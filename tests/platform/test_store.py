@@ -83,6 +83,7 @@ def test_outcomes_are_stored_with_their_weighted_mean(engine: Engine, tmp_path: 
         "benchmark": "held_out_math", "domain": "math", "protocol": "bpb",
         "metric": "bits_per_byte", "higher_is_better": False, "chance": None,
         "item_ids": ["a", "b"], "values": [1.0, 4.0], "weights": [3.0, 1.0], "samples": [],
+        "clusters": [],
     }  # fmt: skip
     (tmp_path / "result.json").write_text(json.dumps([record]))
     record_result(engine, task.digest, "evaluation", tmp_path)
