@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from davinci.platform.store import tables
 
 
 def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert a row unless its key is there already; return whether it was new."""
-    keys = [column == row[column.name] for column in table.primary_key.columns]
-    if connection.execute(select(*table.primary_key.columns).where(*keys)).first():
-        return False
-    connection.execute(insert(table).values(**row))
-    return True
+    """Insert a row unless its key is there already; return whether it was new.
+
+    One statement, so that two controllers who plan the same at once do not collide.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
 
 
 def replace(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +136,26 @@ def test_a_failed_task_is_tried_again_and_keeps_count(engine: Engine) -> None:
     with engine.connect() as connection:
         row = connection.execute(select(tables.task)).mappings().one()
     assert (row["state"], row["attempts"], row["cause"]) == ("running", 2, "")
+
+
+def test_many_processes_may_open_an_empty_store_and_plan_the_same_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from davinci.platform.ledger.ledger import Ledger\n"
+        "from davinci.platform.ledger.task import Task\n"
+        "from davinci.platform.store.open import open_store\n"
+        "tasks = [Task(kind='held_out', settings={'x': i}) for i in range(40)]\n"
+        "ledger = Ledger(open_store(sys.argv[1]), 'elsewhere:' + sys.argv[2])\n"
+        "ledger.plan(tasks)\n"
+        "print(sum(ledger.claim(task.digest) for task in tasks))"
+    )
+    url = f"sqlite:///{tmp_path / 'davinci.db'}"
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url, str(n)], stdout=subprocess.PIPE, text=True
+        )
+        for n in range(6)
+    ]
+    claimed = [int(child.communicate(timeout=60)[0]) for child in children]
+    assert [child.returncode for child in children] == [0] * 6
+    assert sum(claimed) == 40
