@@ -1,11 +1,12 @@
 """The entry: `python run.py` (one run), `python run.py -m` (a sweep). See README.md."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -24,9 +25,9 @@ def app(_: DictConfig) -> None:
     from davinci.platform.plan.points import request_run
     from davinci.reports.publish import run_and_publish
 
-    chosen = HydraConfig.get()
+    words = get_args_parser().parse_args()
     try:
-        request = request_run(chosen.overrides.task, config_loader(CONF), "config")
+        request = request_run(words.overrides, config_loader(CONF, words.config_dir), "config")
         sys.exit(run_and_publish(request))
     except ConfigError as error:  # Hydra would print a line of its own before we can
         sys.exit(_refuse(error))
@@ -35,6 +36,7 @@ def app(_: DictConfig) -> None:
 def main() -> int:
     """Run the command line; what is wrong with it is said in words, with exit code 2."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, and we say what they mean
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stop in order, as on Ctrl-C
     try:
         app()
     except ConfigError as error:
@@ -51,10 +53,10 @@ def _all_problems(first: Exception) -> ConfigError:
     """Return every problem of every point, where Hydra has stopped at the first."""
     from davinci.platform.plan.points import request_run, request_sweep
 
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    request = request_sweep if {"-m", "--multirun"} & set(sys.argv) else request_run
+    words = get_args_parser().parse_args()
+    request = request_sweep if words.multirun else request_run
     try:
-        request(words, config_loader(CONF), "config")
+        request(words.overrides, config_loader(CONF, words.config_dir), "config")
     except ConfigError as error:
         return error
     return ConfigError([explain(first)])

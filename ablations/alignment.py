@@ -1,4 +1,8 @@
-"""From runs to paired arrays: same world, same seed, same items, finite values only."""
+"""From runs to paired arrays: same world, same seed, same items, finite values only.
+
+Items of one cluster (one law, one attribute) are no independent evidence. So the cluster is the
+unit: its column holds the weighted mean of its items and weighs as much as they do together.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -25,20 +29,51 @@ class ReplicateKey(NamedTuple):
     seed: int
 
 
-class Aligned(NamedTuple):
-    """Worlds as `Block` or `Paired`, and what had to be left out to get there.
+Replicates = Mapping[ReplicateKey, Outcomes]
+"""One arm's records of one score."""
 
-    `num_items_left_out` counts items that some replicate lacks or scored as NaN.
+
+class World(NamedTuple):
+    """One world: `values`, (S, C) per aligned score; `weights` (C,); items behind the C columns."""
+
+    values: tuple[Floats, ...]
+    weights: Floats
+    num_items: int
+
+
+class Aligned(NamedTuple):
+    """Scores over the replicates and items that all of them have, world by world.
+
+    `num_items_left_out` counts items that some replicate lacks or scored as NaN; `same` is whether
+    all scores agree in every single item.
     """
 
-    worlds: tuple[Block, ...]
-    pairs: tuple[Paired, ...]
+    worlds: tuple[World, ...]
     replicates: tuple[ReplicateKey, ...]
     num_items_left_out: int
+    same: bool
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The first score, one block per world."""
+        return [Block(w.values[0], w.weights, w.num_items) for w in self.worlds]
+
+    @property
+    def pairs(self) -> list[Paired]:
+        """The first score as treatment, the second as baseline."""
+        return [Paired(w.values[0], w.values[1], w.weights, w.num_items) for w in self.worlds]
 
 
-Table = Mapping[str, tuple[float, float]]
-"""Item id -> (value, weight), unusable items left out."""
+class Answer(NamedTuple):
+    """One usable item of one record."""
+
+    value: float
+    weight: float
+    cluster: str
+
+
+Table = Mapping[str, Answer]
+"""Item id -> answer, unusable items left out."""
 
 
 def key_of(outcomes: Outcomes) -> MetricKey:
@@ -64,39 +99,44 @@ def outcomes_by_key(arm: Arm) -> dict[MetricKey, dict[ReplicateKey, Outcomes]]:
     return found
 
 
-def align_scores(records: Mapping[ReplicateKey, Outcomes]) -> Aligned:
-    """Return one block per world from one arm's records of one score."""
-    tables = _usable(records)
-    worlds, left_out = [], 0
-    for replicates in _by_world(tables):
-        items = _shared([tables[r] for r in replicates])
-        left_out += _num_left_out([records[r] for r in replicates], items)
-        if items:
-            values, weights = _matrix([tables[r] for r in replicates], items)
-            worlds.append(Block(values, weights))
-    return Aligned(tuple(worlds), (), tuple(tables), left_out)
+def align(*scores: Replicates) -> Aligned:
+    """Return scores side by side, over the replicates and items that all of them have.
 
-
-def align_pairs(
-    treatment: Mapping[ReplicateKey, Outcomes], baseline: Mapping[ReplicateKey, Outcomes]
-) -> Aligned:
-    """Return one pair of blocks per world, of the replicates and items that both arms have."""
-    ours, theirs = _usable(treatment), _usable(baseline)
-    common = {replicate: ours[replicate] for replicate in ours if replicate in theirs}
-    pairs, left_out = [], 0
+    Raises:
+        ValueError: If a record's clusters do not match its items.
+    """
+    tables = [_usable(records) for records in scores]
+    common = [r for r in tables[0] if all(r in other for other in tables[1:])]
+    worlds, left_out, same = [], 0, True
     for replicates in _by_world(common):
-        tables = [ours[r] for r in replicates] + [theirs[r] for r in replicates]
-        items = _shared(tables)
-        records = [treatment[r] for r in replicates] + [baseline[r] for r in replicates]
-        left_out += _num_left_out(records, items)
+        own = [table[r] for table in tables for r in replicates]
+        items = _shared(own)
+        left_out += _num_left_out([records[r] for records in scores for r in replicates], items)
         if items:
-            values, weights = _matrix(tables, items)
-            half = len(replicates)
-            pairs.append(Paired(values[:half], values[half:], weights))
-    return Aligned((), tuple(pairs), tuple(common), left_out)
+            values = np.array([[table[item].value for item in items] for table in own])
+            parts = np.split(values, len(scores))
+            same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
+            worlds.append(_world(values, [own[0][item] for item in items], items, len(scores)))
+    return Aligned(tuple(worlds), tuple(common), left_out, same and bool(worlds))
 
 
-def _usable(records: Mapping[ReplicateKey, Outcomes]) -> dict[ReplicateKey, Table]:
+def _world(values: Floats, answers: Sequence[Answer], items: Sequence[str], num: int) -> World:
+    """Return a world with one column per cluster, from values (num * S, I)."""
+    weights = np.array([answer.weight for answer in answers])
+    names = [
+        (answer.cluster, "" if answer.cluster else item)
+        for answer, item in zip(answers, items, strict=True)
+    ]
+    columns = {name: column for column, name in enumerate(dict.fromkeys(names))}
+    if len(columns) < len(items):
+        member_IC = np.zeros((len(items), len(columns)))
+        member_IC[np.arange(len(items)), [columns[name] for name in names]] = weights
+        weights = member_IC.sum(axis=0)
+        values = values @ member_IC / weights
+    return World(tuple(np.split(values, num)), weights, len(items))
+
+
+def _usable(records: Replicates) -> dict[ReplicateKey, Table]:
     tables = {replicate: _table(outcomes) for replicate, outcomes in sorted(records.items())}
     return {replicate: table for replicate, table in tables.items() if table}
 
@@ -104,10 +144,17 @@ def _usable(records: Mapping[ReplicateKey, Outcomes]) -> dict[ReplicateKey, Tabl
 def _table(outcomes: Outcomes) -> Table:
     values = np.asarray(outcomes.values, dtype=np.float64).ravel()
     weights = np.asarray(outcomes.weights, dtype=np.float64).ravel()
-    triples = zip(outcomes.item_ids, values.tolist(), weights.tolist(), strict=False)
+    clusters = outcomes.clusters or ("",) * len(outcomes.item_ids)
+    if len(clusters) != len(outcomes.item_ids):
+        raise ValueError(
+            f"`clusters` must name one cluster per item, but {outcomes.benchmark} "
+            f"{outcomes.metric} has {len(clusters)} for {len(outcomes.item_ids)} items; "
+            'evaluate again, or leave `clusters` empty ("" for an item that stands for itself).'
+        )
+    rows = zip(outcomes.item_ids, values.tolist(), weights.tolist(), clusters, strict=False)
     return {
-        item: (value, weight)
-        for item, value, weight in triples
+        item: Answer(value, weight, cluster)
+        for item, value, weight, cluster in rows
         if np.isfinite(value) and np.isfinite(weight) and weight > 0
     }
 
@@ -125,10 +172,3 @@ def _shared(tables: Sequence[Table]) -> list[str]:
 
 def _num_left_out(records: Sequence[Outcomes], items: Sequence[str]) -> int:
     return len({item for outcomes in records for item in outcomes.item_ids}) - len(items)
-
-
-def _matrix(tables: Sequence[Table], items: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return values (tables, items) and the first table's weights (items,)."""
-    values = np.array([[table[item][0] for item in items] for table in tables])
-    weights = np.array([tables[0][item][1] for item in items])
-    return values, weights

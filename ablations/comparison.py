@@ -3,7 +3,8 @@
 The headline is what the report leads with: bits per byte per domain (the quietest metric), accuracy
 under likelihood ranking, and the main metric of free answers. P-values are corrected by
 Benjamini-Hochberg in families fixed in advance: all arms and domains of one protocol's headline are
-a family, held-out text by style is one, all other metrics together are another. So a noisy protocol
+a family, held-out text by style is one, all other metrics together are another, and so are the
+interactions between the two protocols. So a noisy protocol
 does not hide what a quiet one shows, and within each family at most 5 % of the resolved differences
 are expected to be false.
 """
@@ -11,16 +12,16 @@ are expected to be false.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from davinci.ablations.alignment import (
+    Aligned,
     MetricKey,
-    ReplicateKey,
-    align_pairs,
-    align_scores,
+    Replicates,
+    align,
     outcomes_by_key,
 )
-from davinci.ablations.controls import MIN_REPLICATES, arm_statuses, problems
+from davinci.ablations.controls import arm_statuses, problems
 from davinci.ablations.differences import config_differences
 from davinci.ablations.findings import (
     Cell,
@@ -29,21 +30,24 @@ from davinci.ablations.findings import (
     ProtocolPair,
     SweepComparison,
 )
-from davinci.ablations.sentences import summarise
+from davinci.ablations.protocols import protocol_pairs
+from davinci.ablations.sentences import lead, summarise
 from davinci.ablations.statistics import (
+    MIN_REPLICATES,
     Effect,
+    Score,
     arm_score,
     correct,
     num_replicates_to_settle,
     paired_effect,
+    resolved,
 )
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.config.recipe import PROTOCOLS
-from davinci.platform.store.records import Outcomes, Sweep
+from davinci.platform.store.records import Sweep
 
 __all__ = ["Cell", "MetricComparison", "ProtocolPair", "SweepComparison", "compare"]
 
-ALPHA = 0.05
 MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
     "bpb": ("bits_per_byte",),
     "ppl": ("accuracy",),
@@ -62,12 +66,12 @@ def compare(sweep: Sweep) -> SweepComparison:
     result = SweepComparison(
         baseline=sweep.baseline,
         metrics=tuple(metrics),
-        protocol_pairs=_protocol_pairs(metrics),
+        protocol_pairs=protocol_pairs(metrics, records, sweep.baseline),
         differences=config_differences(sweep),
         arms=arm_statuses(sweep),
         problems=problems(sweep),
     )
-    return replace(result, sentences=summarise(result))
+    return replace(result, lead=lead(result), findings=summarise(result))
 
 
 def _rank(key: MetricKey) -> tuple[int, int, MetricKey]:
@@ -89,30 +93,62 @@ def _main_keys(keys: Iterable[MetricKey]) -> set[MetricKey]:
     return main
 
 
-Records = Mapping[str, Mapping[MetricKey, Mapping[ReplicateKey, Outcomes]]]
-
-
 def _compare_metric(
-    key: MetricKey, headline: bool, records: Records, sweep: Sweep
+    key: MetricKey,
+    headline: bool,
+    records: Mapping[str, Mapping[MetricKey, Replicates]],
+    sweep: Sweep,
 ) -> MetricComparison:
     found = {label: arm.get(key, {}) for label, arm in records.items()}
     some = next(outcomes for arm in found.values() for outcomes in arm.values())
-    bounded = key.protocol != "bpb" and _within_0_1(found.values())
     chances = [o.chance for arm in found.values() for o in arm.values() if o.chance == o.chance]
+    scale = Scale(
+        bounded=key.protocol != "bpb" and _within_0_1(found.values()),
+        higher_is_better=some.higher_is_better,
+        chance=sum(chances) / len(chances) if chances else math.nan,
+    )
+    base = align(found.get(sweep.baseline, {}))
+    baseline = arm_score(base.blocks, bounded=scale.bounded) if base.worlds else None
     cells = [
-        _cell(arm.label, found, sweep.baseline, bounded, some.higher_is_better)
-        for arm in sweep.arms
+        _cell(arm.label, found, sweep.baseline, _with_range(scale, baseline)) for arm in sweep.arms
     ]
     return MetricComparison(
         key=key,
-        higher_is_better=some.higher_is_better,
-        chance=sum(chances) / len(chances) if chances else float("nan"),
+        higher_is_better=scale.higher_is_better,
+        chance=scale.chance,
         headline=headline,
         cells=tuple(cells),
     )
 
 
-def _within_0_1(arms: Iterable[Mapping[ReplicateKey, Outcomes]]) -> bool:
+class Scale(NamedTuple):
+    """What kind of number a score is, and what can be reached from the baseline's."""
+
+    bounded: bool
+    higher_is_better: bool
+    chance: float
+    attainable: tuple[float, float] = (-math.inf, math.inf)
+    baseline_floor: Literal["", "at", "below"] = ""
+
+
+def _with_range(scale: Scale, baseline: Score | None) -> Scale:
+    if baseline is None:
+        return scale
+    floor = _floor(baseline, scale)
+    if not scale.bounded:
+        return scale._replace(baseline_floor=floor)
+    return scale._replace(attainable=(-baseline.mean, 1 - baseline.mean), baseline_floor=floor)
+
+
+def _floor(score: Score, scale: Scale) -> Literal["", "at", "below"]:
+    """Return whether a score is told apart from the one without skill."""
+    if score.low <= scale.chance <= score.high:
+        return "at"
+    wrong_side = score.high < scale.chance if scale.higher_is_better else score.low > scale.chance
+    return "below" if wrong_side else ""
+
+
+def _within_0_1(arms: Iterable[Replicates]) -> bool:
     return all(
         0 <= value <= 1 or math.isnan(value)
         for arm in arms
@@ -121,46 +157,62 @@ def _within_0_1(arms: Iterable[Mapping[ReplicateKey, Outcomes]]) -> bool:
     )
 
 
-def _cell(
-    label: str,
-    found: Mapping[str, Mapping[ReplicateKey, Outcomes]],
-    baseline: str,
-    bounded: bool,
-    higher_is_better: bool,
-) -> Cell:
-    own = align_scores(found[label])
+def _floor_note(ours: str, baseline: str) -> str:
+    if not (ours and baseline):
+        return ""
+    return "both at the floor" if ours == baseline == "at" else "neither above the floor"
+
+
+def _cell(label: str, found: Mapping[str, Replicates], baseline: str, scale: Scale) -> Cell:
+    own = align(found[label])
     if not own.worlds:
         return Cell(arm=label, score=None, notes=("no finished run has a usable score",))
-    score = arm_score(own.worlds, bounded=bounded)
+    score = arm_score(own.blocks, bounded=scale.bounded)
+    floor = _floor(score, scale)
     notes = []
     if own.num_items_left_out:
         notes.append(f"{own.num_items_left_out} items without a usable value left out")
     if label == baseline:
-        return Cell(arm=label, score=score, notes=tuple(notes))
-    aligned = align_pairs(found[label], found.get(baseline, {}))
-    if not aligned.pairs:
+        return Cell(arm=label, score=score, floor=floor, notes=tuple(notes))
+    aligned = align(found[label], found.get(baseline, {}))
+    if not aligned.worlds:
         notes.append("no seed and item in common with the baseline: no difference can be computed")
-        return Cell(arm=label, score=score, notes=tuple(notes))
-    effect = paired_effect(aligned.pairs, bounded=bounded)
-    if len(aligned.replicates) < len(own.replicates):
-        have = f"{len(aligned.replicates)} of {len(own.replicates)} seeds"
-        notes.append(f"{have} have a partner in the baseline")
-    if effect.mean == 0.0 and effect.components.item == effect.components.rest == 0.0:
-        notes.append("no item is scored differently in the two arms")
-    if effect.scope == "items":
-        notes.append("one seed per world: the interval says nothing about other seeds")
-    elif effect.scope == "fixed_worlds":
-        notes.append("two worlds: the interval holds for these two, not for other worlds")
-    if effect.num_replicates < MIN_REPLICATES and effect.scope != "items":
-        notes.append(f"fewer than {MIN_REPLICATES} seeds: not enough for a claim")
+        return Cell(arm=label, score=score, floor=floor, notes=tuple(notes))
+    effect = paired_effect(aligned.pairs, bounded=scale.bounded)
+    floor_note = _floor_note(floor, scale.baseline_floor)
+    if floor_note:
+        what = "nothing learnt" if floor == scale.baseline_floor == "at" else "no skill"
+        notes.append(f"{floor_note}: {what} to compare")
     return Cell(
         arm=label,
         score=score,
         effect=effect,
-        direction=_direction(effect, higher_is_better),
+        direction=_direction(effect, scale.higher_is_better),
         settling=num_replicates_to_settle(effect),
-        notes=tuple(notes),
+        floor=floor,
+        floor_note=floor_note,
+        attainable=scale.attainable,
+        notes=(*notes, *_design_notes(effect, aligned, own)),
     )
+
+
+def _design_notes(effect: Effect, aligned: Aligned, own: Aligned) -> list[str]:
+    """Return what the pairs of replicates and items leave open."""
+    notes = []
+    if len(aligned.replicates) < len(own.replicates):
+        have = f"{len(aligned.replicates)} of {len(own.replicates)} seeds"
+        notes.append(f"{have} have a partner in the baseline")
+    if aligned.same:
+        notes.append("no item is scored differently in the two arms")
+    if effect.scope == "items":
+        notes.append("one seed per world: the interval says nothing about other seeds")
+    elif effect.scope == "seeds":
+        notes.append("one cluster of items: the interval says nothing about other items")
+    elif effect.scope == "fixed_worlds":
+        notes.append("two worlds: the interval holds for these two, not for other worlds")
+    if effect.num_replicates < MIN_REPLICATES and effect.scope != "items":
+        notes.append(f"fewer than {MIN_REPLICATES} seeds: not enough for a claim")
+    return notes
 
 
 def _direction(effect: Effect, higher_is_better: bool) -> Direction:
@@ -194,43 +246,5 @@ def _correct(family: list[MetricComparison]) -> list[MetricComparison]:
 
 
 def _resolve(cell: Cell, p_corrected: float) -> Cell:
-    effect = cell.effect
-    resolved = (
-        effect is not None
-        and p_corrected < ALPHA
-        and (effect.low > 0 or effect.high < 0)
-        and effect.num_replicates >= MIN_REPLICATES
-        and effect.scope not in ("items", "nothing")
-    )
-    return replace(cell, p_corrected=p_corrected, resolved=resolved)
-
-
-def _protocol_pairs(metrics: Iterable[MetricComparison]) -> tuple[ProtocolPair, ...]:
-    main = {(m.key.domain, m.key.benchmark, m.key.protocol): m for m in metrics if m.headline}
-    pairs = []
-    for (domain, benchmark, protocol), ppl in main.items():
-        generative = main.get((domain, benchmark, "generative"))
-        if protocol != "ppl" or generative is None:
-            continue
-        for left, right in zip(ppl.cells, generative.cells, strict=True):
-            if left.score is not None or right.score is not None:
-                pairs.append(
-                    ProtocolPair(
-                        arm=left.arm,
-                        domain=domain,
-                        benchmark=benchmark,
-                        ppl=left.effect,
-                        generative=right.effect,
-                        kind=_kind(left, right),
-                    )
-                )
-    return tuple(pairs)
-
-
-def _kind(left: Cell, right: Cell) -> Literal["reversal", "swing", "agree", "unknown"]:
-    directions = {left.direction, right.direction}
-    if not directions <= {"better", "worse"}:
-        return "unknown"
-    if len(directions) == 1:
-        return "agree"
-    return "reversal" if left.resolved and right.resolved else "swing"
+    is_resolved = cell.effect is not None and resolved(cell.effect, p_corrected)
+    return replace(cell, p_corrected=p_corrected, resolved=is_resolved)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from davinci.ablations.alignment import done_runs
+from davinci.ablations.statistics import MIN_REPLICATES
 from davinci.ablations.wording import count, listed, quoted
 from davinci.platform.store.records import Arm, Run, Sweep
 
@@ -12,9 +13,6 @@ MAX_EPOCHS = 4.0
 
 Source: Muennighoff et al., Scaling Data-Constrained Language Models (2023).
 """
-
-MIN_REPLICATES = 3
-"""Fewer replicates carry no claim: their differences are shown, and never called resolved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

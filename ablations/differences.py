@@ -9,19 +9,63 @@ from davinci.platform.store.records import Arm, Sweep
 MISSING = "(absent)"
 
 AXIS_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "data": ("data",),
+    "data": ("data.source", "data.levels", "data.level_settings"),
+    "data.source": ("data.source.name", "data.source.options"),
+    "data.documents": ("data.source.documents",),
+    "data.path": ("data.source.options.path",),
+    "data.held_out_frac": ("data.source.options.held_out_frac",),
     "data.level": ("data.levels",),
-    "data.level_of": ("data.levels",),
     "mixture": ("stages.*.weights",),
-    "curriculum": ("stages",),
-    "scale": ("model", "data.tokenizer_vocab_size", "optimizer", "stages"),
-    "trainer": ("optimizer", "precision", "stages"),
+    "curriculum": (
+        "stages.*.name",
+        "stages.*.tokens",
+        "stages.*.weights",
+        "stages.*.schedule",
+        "stages.*.warmup_tokens",
+        "stages.*.lr_start_frac",
+        "stages.*.lr_end_frac",
+    ),
+    "scale": (
+        "model",
+        "data.tokenizer_vocab_size",
+        "optimizer.lr_peak",
+        "stages.*.tokens",
+        "stages.*.batch_tokens",
+        "stages.*.warmup_tokens",
+    ),
+    "scale.vocab_size": ("model.vocab_size", "data.tokenizer_vocab_size"),
+    "scale.tokens": ("stages.*.tokens", "stages.*.warmup_tokens"),
+    "scale.batch_tokens": (
+        "stages.*.batch_tokens",
+        "stages.*.tokens",  # whole batches: the last one is rounded
+        "stages.*.warmup_tokens",
+    ),
+    "scale.lr_peak": ("optimizer.lr_peak",),
+    "scale.warmup_frac": ("stages.*.warmup_tokens",),
+    "trainer": (
+        "precision",
+        "optimizer.beta1",
+        "optimizer.beta2",
+        "optimizer.eps",
+        "optimizer.weight_decay",
+        "optimizer.grad_clip_norm",
+    ),
+    "trainer.precision": ("precision",),
     "evaluation": ("evaluation",),
 }
-"""What each axis of the command line may change in the resolved recipe; `*` is any one part.
+"""What each axis of the command line may change in the resolved recipe; `*` is any one part."""
 
-An axis that is not listed here (nor one of its parents) covers the field of its own name.
-"""
+RENAMED: Mapping[str, str] = {
+    "data.level_of": "data.levels",
+    "data.rules": "data.level_settings.rules",
+    "data.classifier": "data.level_settings.classifier",
+    "data.teacher": "data.level_settings.teacher",
+    "mixture.weights": "stages.*.weights",
+    "curriculum.stages": "stages",
+    "scale": "model",
+    "trainer": "optimizer",
+}
+"""Axes below these cover the field of the same name below the other; all further axes their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +122,35 @@ def _explain(field: str, values: Mapping[str, str], sweep: Sweep) -> str:
     for arm in sweep.arms:
         if values[arm.label] == values[reference.label]:
             continue
-        axis = _axis_between(field, arm, reference)
+        absent = MISSING in (values[arm.label], values[reference.label])
+        axis = _axis_between(field, arm, reference, absent=absent)
         if not axis:
             return ""
         axes.append(axis)
     return ", ".join(dict.fromkeys(axes))
 
 
-def _axis_between(field: str, arm: Arm, reference: Arm) -> str:
+def _axis_between(field: str, arm: Arm, reference: Arm, *, absent: bool) -> str:
     for axis in sorted({*arm.choices, *reference.choices}, key=len, reverse=True):
-        if arm.choices.get(axis) != reference.choices.get(axis) and _covers(axis, field):
+        if arm.choices.get(axis) != reference.choices.get(axis) and (
+            _covers(axis, field) or (absent and _makes_stages(axis, field))
+        ):
             return axis
     return ""
 
 
 def _covers(axis: str, field: str) -> bool:
-    parts = axis.split(".")
-    for length in range(len(parts), 0, -1):
-        known = AXIS_FIELDS.get(".".join(parts[:length]))
-        if known is not None:
-            return any(_is_under(field, prefix) for prefix in known)
+    if axis in AXIS_FIELDS:
+        return any(_is_under(field, prefix) for prefix in AXIS_FIELDS[axis])
+    for old, new in RENAMED.items():
+        if axis == old or axis.startswith(f"{old}."):
+            return _is_under(field, new + axis.removeprefix(old))
     return _is_under(field, axis)
+
+
+def _makes_stages(axis: str, field: str) -> bool:
+    """Return whether the axis decides how many stages there are, and the field is one stage's."""
+    return axis.split(".")[0] == "curriculum" and _is_under(field, "stages")
 
 
 def _is_under(field: str, prefix: str) -> bool:

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+CUT = "\N{DAGGER}"
+"""Marks a printed interval that was cut to what a score can reach."""
 
 MAX_LABEL_CHARS = 80
 
 METRIC_WORDS = {
     "bits_per_byte": "bits per byte",
     "accuracy": "accuracy",
+    "accuracy_per_byte": "accuracy, likelihood per byte",
+    "accuracy_other_prompt": "accuracy after another item's prompt",
+    "gold_probability": "probability of the right option",
+    "solved": "share of programs that pass all tests",
     "step_rate": "share of steps right",
     "pass_rate": "share of tests passed",
 }
@@ -18,6 +24,11 @@ PROTOCOL_WORDS = {
     "bpb": "held-out text",
     "ppl": "likelihood ranking (ppl)",
     "generative": "free answers (generative)",
+}
+PROTOCOL_SHORT = {"bpb": "bits per byte"}
+FLOOR_WORDS = {
+    "ppl": "random guessing",
+    "generative": "best answer that ignores the question",
 }
 
 
@@ -34,6 +45,16 @@ def protocol_words(protocol: str) -> str:
     return PROTOCOL_WORDS.get(protocol, protocol)
 
 
+def protocol_short(protocol: str) -> str:
+    """Return a protocol's name for lines that have little room."""
+    return PROTOCOL_SHORT.get(protocol, protocol)
+
+
+def floor_words(protocol: str) -> str:
+    """Return what reaches the score without skill under a protocol."""
+    return FLOOR_WORDS.get(protocol, "no skill")
+
+
 def number(value: float, digits: int = 3, *, signed: bool = False) -> str:
     """Return a number with a true minus sign; "not known" for NaN."""
     if math.isnan(value):
@@ -46,11 +67,12 @@ def number(value: float, digits: int = 3, *, signed: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
-def interval(low: float, high: float, digits: int = 3, *, signed: bool = False) -> str:
-    """Return `[low, high]`, or "no interval" where there is none."""
+def interval(low: float, high: float, cut: bool = False, *, signed: bool = False) -> str:
+    """Return `[low, high]`, `[low, high]†` where an end is cut, or "no interval"."""
     if math.isnan(low) or math.isnan(high):
         return "no interval"
-    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+    mark = CUT if cut else ""
+    return f"[{number(low, signed=signed)}, {number(high, signed=signed)}]{mark}"
 
 
 def p_value(value: float) -> str:
@@ -85,3 +107,15 @@ def repeats(num_replicates: int, num_worlds: int = 1) -> str:
     if num_worlds > 1:
         return f"{count(num_replicates, 'run')} in {count(num_worlds, 'world')}"
     return count(num_replicates, "seed")
+
+
+def spanned(counts: Sequence[int]) -> str:
+    """Return `120`, or `112 to 120`."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def sample(num_replicates: int, num_worlds: int, num_items: int, num_clusters: int) -> str:
+    """Return `3 seeds × 120 items in 11 clusters`; clusters only where items are clustered."""
+    text = f"{repeats(num_replicates, num_worlds)} × {count(num_items, 'item')}"
+    return f"{text} in {count(num_clusters, 'cluster')}" if num_clusters < num_items else text

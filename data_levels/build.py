@@ -46,6 +46,7 @@ def build_corpus(
     *,
     parent: Path | None,
     out: Path,
+    held_out: Path | None = None,
     progress: Progress = silent,
 ) -> Manifest:
     """Build one corpus into the folder `out`: `documents.jsonl` and `manifest.json`.
@@ -57,6 +58,8 @@ def build_corpus(
         settings: Parameters of the levels.
         parent: Corpus folder of the same domain one level below; None for L0.
         out: Folder to write into, made if need be.
+        held_out: Folder of the same source's held-out data, to count the documents that repeat
+            some of it; None leaves that out, and the manifest says so.
         progress: Told as the documents go through.
 
     Raises:
@@ -70,6 +73,7 @@ def build_corpus(
     kept = runs[-1].result.kept
     dropped = [drop for run in runs for drop in run.result.dropped]
     steps = _describe_steps(before or [*kept, *(drop.document for drop in dropped)], runs)
+    overlap, unchecked = _overlap(kept, held_out)
     invariants = [*_measure(level, before, kept), *(i for run in runs for i in run.invariants)]
     out.mkdir(parents=True, exist_ok=True)
     write_documents(kept, out)
@@ -85,9 +89,9 @@ def build_corpus(
         digest=content_digest(kept),
         seconds=time.perf_counter() - started,
         steps=tuple(steps),
-        invariants=tuple(invariants),
+        invariants=(*invariants, *overlap),
         samples=choose_samples({d.id: d.text for d in before}, kept, dropped),
-        notes=tuple(note for run in runs for note in run.notes),
+        notes=(*(note for run in runs for note in run.notes), *unchecked),
     )
     write_manifest(manifest, out)
     return manifest
@@ -207,6 +211,17 @@ def _describe_steps(documents: Sequence[Document], runs: Sequence[StepRun]) -> l
         )
         documents_in, bytes_in = len(kept), bytes_out
     return steps
+
+
+def _overlap(
+    kept: Sequence[Document], held_out: Path | None
+) -> tuple[tuple[Invariant, ...], tuple[str, ...]]:
+    """Return what the comparison with held-out data measured, or the note that there was none."""
+    if held_out is None:
+        return (), ("The documents were not compared with held-out data: none was given.",)
+    from davinci.data_levels.overlap import held_out_overlap
+
+    return (held_out_overlap(kept, held_out),), ()
 
 
 def _measure(level: str, before: Sequence[Document], kept: Sequence[Document]) -> list[Invariant]:

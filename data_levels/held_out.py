@@ -1,6 +1,7 @@
 """What training never sees, on disk: clean texts and benchmark items of one source."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def build_held_out(source: SourceSettings, out: Path) -> HeldOut:
     out.mkdir(parents=True, exist_ok=True)
     _write_json(dict(held_out.texts), out / TEXTS_FILE)
     _write_json(dict(held_out.styles), out / STYLES_FILE)
-    _write_json([asdict(benchmark) for benchmark in held_out.benchmarks], out / BENCHMARKS_FILE)
+    _write_json([_row(benchmark) for benchmark in held_out.benchmarks], out / BENCHMARKS_FILE)
     return held_out
 
 
@@ -52,9 +53,15 @@ def load_held_out(path: Path) -> HeldOut:
     )
 
 
+def _row(benchmark: Benchmark) -> dict[str, Any]:
+    """Return a benchmark as JSON has it: a floor that nobody knows is null."""
+    floor = None if math.isnan(benchmark.floor) else benchmark.floor
+    return {**asdict(benchmark), "floor": floor}
+
+
 def _benchmark(row: dict[str, Any]) -> Benchmark:
-    items = tuple(_item(item) for item in row["items"])
-    return Benchmark(name=row["name"], domain=row["domain"], items=items, chance=row["chance"])
+    known = {name: value for name, value in row.items() if value is not None}
+    return Benchmark(**{**known, "items": tuple(_item(item) for item in row["items"])})
 
 
 def _item(row: dict[str, Any]) -> Item:
@@ -63,4 +70,4 @@ def _item(row: dict[str, Any]) -> Item:
 
 
 def _write_json(value: object, path: Path) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="ascii")
+    path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="ascii")

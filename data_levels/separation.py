@@ -16,7 +16,7 @@ import numpy as np
 from davinci.data_levels.corpus import hash_order, utf8
 from davinci.data_levels.document import Document, Dropped
 from davinci.data_levels.settings import RuleSettings
-from davinci.data_levels.words import run_hashes, word_hashes
+from davinci.data_levels.words import Hashes, run_hashes, word_hashes
 
 RUN_WORDS = 13
 MIN_SHARED_FRAC = 0.5
@@ -36,13 +36,14 @@ class HeldOutRuns:
     A held-out text of fewer than 13 words counts as copied only by a text of the same words.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Index the texts."""
+    def __init__(self, texts: Iterable[str], *, with_marks: bool = False) -> None:
+        """Index the texts; marks count as words if asked for."""
+        self._with_marks = with_marks
         self._whole: set[bytes] = set()
         self._num_runs: list[int] = []
         self._owners: dict[int, list[int]] = defaultdict(list)
         for text in texts:
-            words = word_hashes(text)
+            words = word_hashes(text, with_marks=with_marks)
             self._whole.add(words.tobytes())
             runs = set(run_hashes(words, RUN_WORDS).tolist())
             for run in runs:
@@ -52,21 +53,31 @@ class HeldOutRuns:
 
     def has_copy_in(self, text: str) -> bool:
         """Return whether the text is a near-copy of a held-out text, or holds one."""
-        words = word_hashes(text)
-        if words.tobytes() in self._whole:
-            return True
+        words = word_hashes(text, with_marks=self._with_marks)
         runs = run_hashes(words, RUN_WORDS)
+        shared = self._shared(runs)
+        mostly_copied = bool(shared) and len(shared) >= MIN_SHARED_FRAC * len(runs)
+        return words.tobytes() in self._whole or self._holds_one(shared) or mostly_copied
+
+    def is_held_in(self, text: str) -> bool:
+        """Return whether the text holds half of a held-out text or more, whatever else it says."""
+        words = word_hashes(text, with_marks=self._with_marks)
+        return words.tobytes() in self._whole or self._holds_one(
+            self._shared(run_hashes(words, RUN_WORDS))
+        )
+
+    def _shared(self, runs: Hashes) -> list[int]:
+        """Return those runs that a held-out text has too."""
         if not len(runs) or not len(self._known):
-            return False
+            return []
         places = np.searchsorted(self._known, runs).clip(max=len(self._known) - 1)
-        shared = runs[self._known[places] == runs].tolist()
-        if not shared:
-            return False
+        return [int(run) for run in runs[self._known[places] == runs]]
+
+    def _holds_one(self, shared: Sequence[int]) -> bool:
         hits = Counter(owner for run in set(shared) for owner in self._owners[run])
-        holds_one = any(
+        return any(
             count >= MIN_SHARED_FRAC * self._num_runs[owner] for owner, count in hits.items()
         )
-        return holds_one or len(shared) >= MIN_SHARED_FRAC * len(runs)
 
 
 def separate(

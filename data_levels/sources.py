@@ -35,9 +35,14 @@ SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
 OWN_MAX_LEVEL: dict[str, str] = {"microworld": "L5", "pylib": "L3", "files": "L3"}
 """The deepest level that a source reaches by itself: L4 and L5 need a teacher."""
 
+SOURCE_VERSIONS: dict[str, int] = {"microworld": 2, "pylib": 1, "files": 1}
+"""Raised whenever a source would give other documents or held-out items for the same settings."""
 
 WITH_ITEMS = ("microworld",)
 """The sources that hold out items for the protocols `ppl` and `generative`, beside text."""
+
+WITH_WORLDS = ("microworld",)
+"""The sources of which another world seed makes another corpus."""
 
 
 def open_source(settings: SourceSettings) -> Source:
@@ -102,10 +107,11 @@ def available_domains(settings: SourceSettings) -> tuple[Domain, ...]:
 def source_identity(settings: SourceSettings) -> dict[str, Any]:
     """Return plain data that determines the source's documents, for the digest of what it gives.
 
-    Beyond the settings it holds what they point to: the content of the user's files, or the
-    distributions of this Python installation with their versions. A user's files are known by
-    their content, so that the same files in another folder are the same source. The world's seed
-    counts for the microworld alone: all worlds share the other sources' documents.
+    Beyond the settings it holds the source's version, and what the settings point to: the content
+    of the user's files, or the distributions of this Python installation with their versions. A
+    user's files are known by their content, so that the same files in another folder are the same
+    source. The world's seed counts for the microworld alone: all worlds share the other sources'
+    documents.
 
     Raises:
         ValueError: As `check_source`.
@@ -113,6 +119,7 @@ def source_identity(settings: SourceSettings) -> dict[str, Any]:
     check_source(settings)
     identity: dict[str, Any] = {
         "name": settings.name,
+        "version": SOURCE_VERSIONS[settings.name],
         "documents": settings.documents,
         "options": dict(settings.options),
     }

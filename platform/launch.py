@@ -2,27 +2,27 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
+from davinci.models.devices import may_have_gpu
 from davinci.platform.config.errors import ConfigError, Problem
-from davinci.platform.config.identity import digest, plain
+from davinci.platform.config.places import sqlite_path
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.local import LocalExecutor, Outcome
 from davinci.platform.execute.view import View
-from davinci.platform.ledger.ledger import Ledger, this_owner
-from davinci.platform.plan.plan import Plan, make_plan
-from davinci.platform.plan.points import PlannedArm, Request
-from davinci.platform.store import tables
-from davinci.platform.store.open import check_store, open_store
-from davinci.platform.store.provenance import provenance
+from davinci.platform.ledger.ledger import Ledger, new_owner
+from davinci.platform.plan.plan import Plan
+from davinci.platform.plan.points import Request
+from davinci.platform.plan.record import record_sweep, refresh_provenance
+from davinci.platform.plan.sweep import PlannedSweep, plan_sweep
+from davinci.platform.store.open import check_store, open_store, sqlite_tables
 from davinci.platform.store.read import load_sweep
 from davinci.platform.store.records import Sweep
-from davinci.platform.store.write import put, replace
 
 Publish = Callable[[Engine, Sweep, Request, Console], None]
 
@@ -35,20 +35,14 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
     """
     started = time.monotonic()
     check_places(request)
-    plan = make_plan(
-        (arm.recipe, replicate) for arm in request.arms for replicate in arm.replicates
-    )
-    _describe(request, plan, console)
+    planned = plan_sweep(request)
+    _describe(planned, console)
     if request.dry_run:
         return 0
     engine = open_store(request.runtime.store_url)
     try:
-        Ledger(engine, this_owner()).plan(plan.tasks.values())
-        record_sweep(engine, request, plan, command)
-        executor = LocalExecutor(plan, engine, request.runtime, View(console))
-        outcome = executor.run()
-        _report_failures(plan, outcome, console)
-        publish(engine, load_sweep(engine, request.digest), request, console)
+        outcome = _execute(engine, planned, command, console)
+        publish(engine, load_sweep(engine, planned.digest), planned.request, console)
     finally:
         engine.dispose()
     computed = f"computed {len(outcome.done)} tasks, reused {len(outcome.reused)}"
@@ -62,95 +56,86 @@ def check_places(request: Request) -> None:
     Raises:
         ConfigError: Naming the field, for an unwritable folder or a database of something else.
     """
-    problems = _check_folder(request.runtime.output_dir)
-    if not problems:
-        check_store(request.runtime.store_url)
-    if problems:
-        raise ConfigError(problems)
+    _check_folder(request.runtime.output_dir)
+    check_store(request.runtime.store_url)
+    _check_mlflow(request.runtime.mlflow_url, request.runtime.store_url)
+    if request.runtime.accelerator == "gpu" and not (may_have_gpu() or request.dry_run):
+        rule = "there is no GPU on this machine."
+        allowed = ("auto", "cpu")
+        field = "trainer.accelerator"
+        raise ConfigError([Problem(field=field, value="gpu", rule=rule, allowed=allowed)])
 
 
-def record_sweep(engine: Engine, request: Request, plan: Plan, command: str) -> None:
-    """Write a sweep, its arms and its runs into the store, before anything is computed."""
-    layout = Layout(request.runtime.output_dir)
-    reused = sum(layout.artifact(task).is_dir() for task in plan.tasks.values())
-    row = {
-        "digest": request.digest,
-        "name": request.name,
-        "command": command,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "axes": [[axis, list(values)] for axis, values in request.axes.items()],
-        "fixed": list(request.fixed),
-        "baseline": request.baseline,
-        "provenance": provenance(),
-        "num_tasks": len(plan.tasks),
-        "num_tasks_unshared": plan.num_tasks_unshared,
-        "num_tasks_reused": reused,
-    }
-    by_replicate = {(digest(r.recipe), r.replicate): r for r in plan.runs}
-    with engine.begin() as connection:
-        if not put(connection, tables.sweep, row):
-            return
-        for position, arm in enumerate(request.arms):
-            _record_arm(connection, request.digest, position, arm)
-            for replicate in arm.replicates:
-                run = by_replicate[digest(arm.recipe), replicate]
-                run_row = {"digest": run.digest, "recipe": digest(arm.recipe), **plain(replicate)}
-                put(connection, tables.run, run_row)
-                for role, task in run.tasks.items():
-                    edge = {"run": run.digest, "role": role, "task": task}
-                    replace(connection, tables.run_task, edge)
-                place = {"sweep": request.digest, "position": position, "run": run.digest}
-                put(connection, tables.arm_run, place)
+def _execute(engine: Engine, planned: PlannedSweep, command: str, console: Console) -> Outcome:
+    runtime, tasks = planned.request.runtime, planned.plan.tasks
+    Ledger(engine, new_owner()).plan(tasks.values())
+    layout = Layout(runtime.output_dir)
+    num_reused = sum(layout.artifact(task).is_dir() for task in tasks.values())
+    record_sweep(engine, planned, command, num_reused)
+    outcome = LocalExecutor(planned.plan, engine, runtime, View(console)).run()
+    if outcome.done:
+        refresh_provenance(engine, planned.digest)
+    _report_failures(planned.plan, outcome, console)
+    return outcome
 
 
-def _record_arm(connection: Connection, sweep: str, position: int, arm: PlannedArm) -> None:
-    recipe = digest(arm.recipe)
-    put(connection, tables.recipe, {"digest": recipe, "config": plain(arm.recipe)})
-    row = {
-        "sweep": sweep,
-        "position": position,
-        "label": arm.label,
-        "recipe": recipe,
-        "choices": dict(arm.choices),
-        "overrides": list(arm.overrides),
-    }
-    put(connection, tables.arm, row)
-
-
-def _check_folder(output_dir: Path) -> list[Problem]:
-    probe = output_dir / f".writable-{this_owner()}"
+def _check_folder(output_dir: Path) -> None:
+    probe = output_dir / f".writable-{new_owner()}"
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
         rule = f"cannot be written to ({error.strerror or error})."
-        return [Problem(field="output_dir", value=str(output_dir), rule=rule)]
-    return []
+        problem = Problem(field="output_dir", value=str(output_dir), rule=rule)
+        raise ConfigError([problem]) from None
 
 
-def _describe(request: Request, plan: Plan, console: Console) -> None:
-    num_runs = len(plan.runs)
+def _check_mlflow(url: str, store_url: str) -> None:
+    file = sqlite_path(url)
+    if file is None or not file.exists():
+        return
+    names = sqlite_tables(file, "store.mlflow_url")
+    rule = ""
+    if file == sqlite_path(store_url):
+        rule = "is davinci's own store; MLflow needs a database of its own."
+    elif names and "experiments" not in names:
+        rule = "is the database of something else."
+    if rule:
+        raise ConfigError([Problem(field="store.mlflow_url", value=str(file), rule=rule)])
+
+
+def _describe(planned: PlannedSweep, console: Console) -> None:
+    request, plan = planned.request, planned.plan
+    num_arms, num_runs = len(request.arms), len({run.digest for run in plan.runs})
     shared = plan.num_tasks_unshared - len(plan.tasks)
     console.print(
-        f"[bold]{request.name}[/]: {len(request.arms)} arms, {num_runs} runs, "
-        f"{len(plan.tasks)} tasks ({plan.num_tasks_unshared} without sharing, {shared} saved)."
+        f"[bold]{escape(request.name)}[/]: {num_arms} arm{'s' * (num_arms > 1)}, "
+        f"{num_runs} run{'s' * (num_runs > 1)}, {len(plan.tasks)} tasks "
+        f"({plan.num_tasks_unshared} without sharing, {shared} saved)."
     )
-    if not request.dry_run:
-        return
+    for label, same in planned.merged.items():
+        console.print(
+            f"{escape(label)} is the same work as {escape(same)}: what differs is not used there."
+        )
+    if request.dry_run:
+        _print_arms(request, console)
+
+
+def _print_arms(request: Request, console: Console) -> None:
     table = Table("arm", "seeds", "levels", "training tokens", box=None, header_style="bold")
     for arm in request.arms:
-        levels = " ".join(f"{d} {v}" for d, v in arm.recipe.data.levels.items())
-        seeds = ", ".join(f"{r.seed}" for r in arm.replicates)
+        levels = " ".join(f"{domain} {level}" for domain, level in arm.recipe.data.levels.items())
+        seeds = ", ".join(str(replicate.seed) for replicate in arm.replicates)
         tokens = sum(stage.tokens for stage in arm.recipe.stages)
-        table.add_row(arm.label, seeds, levels, f"{tokens:,}")
+        table.add_row(escape(arm.label), seeds, levels, f"{tokens:,}")
     console.print(table)
     console.print("Dry run: nothing has been computed.")
 
 
 def _report_failures(plan: Plan, outcome: Outcome, console: Console) -> None:
-    for digest_, why in outcome.failed.items():
-        line = f"failed: {plan.tasks[digest_].label}: {why}"
+    for digest, why in outcome.failed.items():
+        line = f"failed: {plan.tasks[digest].label}: {why}"
         console.print(line, style="red", markup=False, highlight=False)
     if outcome.skipped:
         console.print(f"{len(outcome.skipped)} tasks were skipped because an input failed.")

@@ -16,9 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from davinci.platform.config.errors import ConfigError
+from davinci.platform.config.places import sqlite_path, sqlite_url
+from davinci.platform.store.read import UnknownSweep
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+
+class NothingThere(Exception):
+    """What was asked for does not exist yet."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,8 +32,8 @@ def main(words: list[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     try:
         return int(arguments.run(arguments))
-    except (ConfigError, LookupError) as error:
-        print(error.args[0] if error.args else error, file=sys.stderr)
+    except (ConfigError, NothingThere, UnknownSweep) as error:
+        print(error, file=sys.stderr)
         return 2
 
 
@@ -56,9 +62,11 @@ def _open(arguments: argparse.Namespace) -> "Engine":
     from davinci.platform.store.open import open_store
 
     path = arguments.output_dir.absolute() / "davinci.db"
-    if not arguments.store and not path.exists():
-        raise LookupError(f"There is no store at {path}; `python run.py` makes one.")
-    return open_store(arguments.store or f"sqlite:///{path}")
+    url = arguments.store or sqlite_url(path)
+    file = sqlite_path(url)
+    if file is not None and not file.exists():
+        raise NothingThere(f"There is no store at {file}; `python run.py` makes one.")
+    return open_store(url)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -90,8 +98,8 @@ def _report(arguments: argparse.Namespace) -> int:
 def _ui(arguments: argparse.Namespace) -> int:
     path = arguments.output_dir.absolute() / "mlflow.db"
     if not path.exists():
-        raise LookupError(f"There is no MLflow database at {path}; `python run.py` makes one.")
-    words = ["mlflow", "ui", "--backend-store-uri", f"sqlite:///{path}"]
+        raise NothingThere(f"There is no MLflow database at {path}; `python run.py` makes one.")
+    words = ["mlflow", "ui", "--backend-store-uri", sqlite_url(path)]
     os.execv(sys.executable, [sys.executable, "-m", *words, "--port", str(arguments.port)])
 
 

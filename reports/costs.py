@@ -1,9 +1,13 @@
 """What the runs used, and how each of them is typed again."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from davinci.ablations.wording import listed
 from davinci.platform.store.records import Arm, Run, Sweep
+from davinci.reports.filters import size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,17 @@ class ArmCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelCost:
+    """What building one level took, over all domains and worlds; `wall_s` is summed."""
+
+    level: str
+    num_corpora: int
+    wall_s: float
+    bytes_out: int
+    by_teacher: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """One cell of the sweep: a run, and the command that computes it again."""
 
@@ -32,6 +47,45 @@ class RunRow:
 def arm_costs(sweep: Sweep) -> tuple[ArmCost, ...]:
     """Return every arm's cost, in the order of the sweep."""
     return tuple(_arm_cost(arm) for arm in sweep.arms)
+
+
+def level_costs(sweep: Sweep) -> tuple[LevelCost, ...]:
+    """Return what building the corpora took, level by level, shallowest first."""
+    by_level: dict[str, list[Mapping[str, Any]]] = {}
+    for corpus in sweep.corpora.values():
+        by_level.setdefault(corpus.level, []).append(corpus.manifest)
+    return tuple(
+        LevelCost(
+            level=level,
+            num_corpora=len(manifests),
+            wall_s=sum(float(manifest.get("seconds") or 0) for manifest in manifests),
+            bytes_out=sum(int(manifest.get("bytes_out") or 0) for manifest in manifests),
+            by_teacher=any(manifest.get("teacher") for manifest in manifests),
+        )
+        for level, manifests in sorted(by_level.items())
+    )
+
+
+def teacher_cost(sweep: Sweep) -> str:
+    """Return in words what the teacher cost, or would have cost; "" where none wrote."""
+    written = [level for level in level_costs(sweep) if level.by_teacher]
+    if not written:
+        return ""
+    volume = listed([f"{size(level.bytes_out)} of {level.level} text" for level in written])
+    if "endpoint" in {_teacher_kind(arm) for arm in sweep.arms}:
+        return f"The teacher wrote {volume}; what its inference cost is not known here."
+    return (
+        "The teacher is a program that stands in for a language model, and cost next to nothing. "
+        f"A language model would have to write {volume}, and its inference would come on top."
+    )
+
+
+def _teacher_kind(arm: Arm) -> str:
+    """Return `source` or `endpoint`, as the arm's recipe has it."""
+    found: Any = arm.config
+    for key in ("data", "level_settings", "teacher", "kind"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return str(found or "source")
 
 
 def run_rows(sweep: Sweep) -> tuple[RunRow, ...]:

@@ -1,7 +1,7 @@
 """The pictures of a report: points with intervals, and curves with seed bands."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,6 +46,7 @@ def interval_panel(
     axis: str,
     zero: bool,
     better: str,
+    floors: Mapping[str, float],
 ) -> str:
     """Return points with intervals, grouped in rows, as SVG; "" where there is nothing to draw.
 
@@ -56,6 +57,7 @@ def interval_panel(
         axis: Label of the x axis, with unit.
         zero: Whether to draw a line at 0 (for differences).
         better: Side of the better values: `left`, `right`, or "" for none.
+        floors: Row -> score without skill, drawn as a dotted line across the row; NaN for none.
     """
     from matplotlib.figure import Figure
 
@@ -69,6 +71,8 @@ def interval_panel(
         figure = Figure(figsize=(PANEL_INCHES, height), layout="constrained")
         axes = figure.add_subplot()
         tips = _draw_points(axes, drawn, rows, name)
+        for index, row in enumerate(rows):
+            axes.plot([floors.get(row, math.nan)] * 2, [index - 0.4, index + 0.4], ":", color=INK)
         _frame(axes, rows, axis, zero=zero)
         if better:
             _point_to_better(axes, better)

@@ -111,8 +111,9 @@ def settle(cell: Cell) -> str:
         return f"a few more {unit}"
     if num is not None:
         return wording.count(num, unit.removesuffix("s"))
+    units = "clusters" if cell.effect.num_clusters < cell.effect.num_items else "items"
     return {
-        "items": "more items, not seeds",
+        "items": f"more {units}, not seeds",
         "too_small": f"more than {MAX_REPLICATES} {unit}",
     }.get(reason, "not known")
 

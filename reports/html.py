@@ -16,7 +16,7 @@ from davinci.ablations.findings import SweepComparison
 from davinci.platform.store.records import Sweep
 from davinci.reports import filters, palette
 from davinci.reports.corpora import domain_corpora, teachers
-from davinci.reports.costs import arm_costs, run_rows
+from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
 from davinci.reports.generations import benchmark_samples
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.scores import report_json, scores_csv
@@ -93,6 +93,8 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "domains": domain_corpora(sweep),
         "generations": benchmark_samples(sweep),
         "costs": arm_costs(sweep),
+        "building": level_costs(sweep),
+        "teacher_cost": teacher_cost(sweep),
         "run_rows": run_rows(sweep),
         "caveats": caveats(sweep, comparison, teachers(sweep)),
         "glossary": GLOSSARY,
@@ -119,6 +121,7 @@ def _environment() -> Environment:
         "meanings": {term.key: term.meaning for term in GLOSSARY},
         "interval": wording.interval,
         "repeats": wording.repeats,
+        "floor_words": wording.floor_words,
         "count": wording.count,
     }
     return environment

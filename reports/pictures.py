@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from davinci.ablations.alignment import done_runs
 from davinci.ablations.findings import Cell, MetricComparison, SweepComparison
-from davinci.ablations.wording import interval, metric_words, number, p_value, repeats
+from davinci.ablations.wording import interval, metric_words, number, p_value, sample
 from davinci.platform.store.records import Arm, Floats, Sweep
 from davinci.reports.figures import Point, Series, curve_panel, interval_panel
 from davinci.reports.filters import visible
@@ -12,6 +12,10 @@ from davinci.reports.palette import ArmStyle
 from davinci.reports.texts import PROTOCOL_TITLES
 
 CURVE_AXES = {"loss": "training loss (nats per token)"}
+CURVE_NOTES = {
+    "loss": "Each arm's loss is on its own training text, so lower is not better: text that is "
+    "easier to predict has a lower loss. "
+}
 HIDDEN_CURVES = ("lr", "tokens_per_s")
 ROW_CHARS = 24
 
@@ -28,11 +32,12 @@ def effect_pictures(
     comparison: SweepComparison, styles: dict[str, ArmStyle]
 ) -> tuple[Picture, ...]:
     """Return one panel per protocol: differences to the baseline, or scores if there are none."""
-    has_effects = any(cell.effect for metric in comparison.headline for cell in metric.cells)
     pictures = []
     for protocol in dict.fromkeys(metric.key.protocol for metric in comparison.headline):
         metrics = [m for m in comparison.headline if m.key.protocol == protocol]
-        pictures.append(_effect_picture(protocol, metrics, styles, differences=has_effects))
+        pictures.append(
+            _effect_picture(protocol, metrics, styles, differences=comparison.has_differences)
+        )
     return tuple(picture for picture in pictures if picture.svg)
 
 
@@ -59,6 +64,7 @@ def _effect_picture(
         axis=axis,
         zero=differences,
         better=better,
+        floors={} if differences else {_row(metric): metric.chance for metric in metrics},
     )
     return Picture(title, svg, "")
 
@@ -70,13 +76,16 @@ def _difference_point(
     if effect is None:
         return None
     state = "resolved" if cell.resolved else "not resolved"
+    if cell.floor_note:
+        state += f", {cell.floor_note}"
+    size = sample(effect.num_replicates, effect.num_worlds, effect.num_items, effect.num_clusters)
     tip = (
         f"{metric.key.domain}, {cell.arm}: {number(effect.mean, signed=True)} "
-        f"{interval(effect.low, effect.high, signed=True)}, corrected {p_value(cell.p_corrected)}, "
-        f"{state}; {repeats(effect.num_replicates, effect.num_worlds)}, {effect.num_items} items"
+        f"{interval(*cell.shown, signed=True)}, corrected {p_value(cell.p_corrected)}, "
+        f"{state}; {size}"
     )
-    row, style = _row(metric), styles[cell.arm]
-    return Point(row, style, effect.mean, effect.low, effect.high, cell.resolved, tip)
+    row, style, ends = _row(metric), styles[cell.arm], cell.shown
+    return Point(row, style, effect.mean, ends.low, ends.high, cell.resolved, tip)
 
 
 def _score_point(metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyle]) -> Point | None:
@@ -84,6 +93,8 @@ def _score_point(metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyl
     if score is None:
         return None
     tip = f"{metric.key.domain}, {cell.arm}: {number(score.mean)} {interval(score.low, score.high)}"
+    if metric.chance == metric.chance:
+        tip += f", floor {number(metric.chance)}"
     row, style = _row(metric), styles[cell.arm]
     return Point(row, style, score.mean, score.low, score.high, True, tip)
 
@@ -109,7 +120,7 @@ def curve_pictures(sweep: Sweep, styles: dict[str, ArmStyle]) -> tuple[Picture, 
         )
         if svg:
             seeds = " / ".join(str(len(each.runs)) for each in series)
-            caption = (
+            caption = CURVE_NOTES.get(name, "") + (
                 f"Mean over seeds (n = {seeds}, in the order of the arms); the band reaches from "
                 "the lowest to the highest seed. Long curves are averaged in 100 bins; the first "
                 "5 % of training lie outside the picture."

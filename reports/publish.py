@@ -56,7 +56,8 @@ def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: 
     try:
         written = mirror_sweep(engine, sweep, url, page)
     except Exception as error:  # the store has everything; the mirror catches up next time
-        console.print(f"MLflow was not updated ({type(error).__name__}: {error}).", style="red")
+        why = redact(f"MLflow was not updated ({type(error).__name__}: {error}).")
+        console.print(why, style="red", markup=False)
         return
     ui = f"davinci ui --output-dir {shlex.quote(str(request.runtime.output_dir))}"
     console.print(f"MLflow  {ui}  ({written} runs written)", highlight=False, soft_wrap=True)

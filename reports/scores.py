@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from davinci.ablations.findings import Cell, MetricComparison, SweepComparison
+from davinci.ablations.findings import Cell, MetricComparison, ProtocolPair, SweepComparison
 from davinci.platform.store.records import Sweep
 
 Row = dict[str, str | int | float | bool | None]
@@ -41,10 +41,8 @@ def report_json(sweep: Sweep, comparison: SweepComparison) -> str:
         "sweep": sweep.digest,
         "baseline": comparison.baseline,
         "scores": list(score_rows(comparison)),
-        "protocols": [
-            {"arm": p.arm, "benchmark": p.benchmark, "domain": p.domain, "kind": p.kind}
-            for p in comparison.protocol_pairs
-        ],
+        "protocols": [_protocol_row(pair) for pair in comparison.protocol_pairs],
+        "findings": list(comparison.sentences),
         "confounders": [found.field for found in comparison.confounders],
         "runs": [
             {
@@ -81,6 +79,8 @@ def _row(metric: MetricComparison, cell: Cell, *, is_baseline: bool) -> Row:
         "num_replicates": score.num_replicates if score else 0,
         "num_worlds": score.num_worlds if score else 0,
         "num_items": score.num_items if score else 0,
+        "num_clusters": score.num_clusters if score else 0,
+        "at_floor": cell.floor,
         "difference": _known(effect.mean) if effect else None,
         "difference_low": _known(effect.low) if effect else None,
         "difference_high": _known(effect.high) if effect else None,
@@ -93,6 +93,25 @@ def _row(metric: MetricComparison, cell: Cell, *, is_baseline: bool) -> Row:
         "min_detectable": _known(effect.min_detectable) if effect else None,
         "replicates_to_settle": settling.num if settling else None,
         "notes": "; ".join(cell.notes),
+    }
+
+
+def _protocol_row(pair: ProtocolPair) -> Row:
+    found = pair.interaction
+    return {
+        "arm": pair.arm,
+        "domain": pair.domain,
+        "benchmark": pair.benchmark,
+        "interaction": _known(found.mean) if found else None,
+        "interaction_low": _known(found.low) if found else None,
+        "interaction_high": _known(found.high) if found else None,
+        "num_replicates": found.num_replicates if found else 0,
+        "num_items": found.num_items if found else 0,
+        "num_clusters": found.num_clusters if found else 0,
+        "p_value": _known(found.p_value) if found else None,
+        "p_corrected": _known(pair.p_corrected),
+        "resolved": pair.resolved,
+        "kind": pair.kind,
     }
 
 

@@ -1,7 +1,7 @@
 """The fixed words of a report: its question, its caveats, its glossary."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.wording import count, listed
@@ -52,8 +52,28 @@ GLOSSARY: tuple[Term, ...] = (
         "95 % interval",
         "Computed so that 95 of 100 such intervals contain the value that would be found with "
         "many seeds and many items: both are treated as random samples (two-way analysis of "
-        "variance, Satterthwaite's degrees of freedom). With three or more worlds, worlds are what "
-        "is repeated; with two, the interval holds for these two.",
+        "variance, Satterthwaite's degrees of freedom). Items of one cluster count as one. With "
+        "three or more worlds, worlds are what is repeated; with two, the interval holds for "
+        "these two.",
+    ),
+    Term(
+        "cluster",
+        "cluster",
+        "Items that share what makes them hard, such as the law they apply. They are clones rather "
+        "than independent evidence, so intervals treat the cluster as the unit.",
+    ),
+    Term(
+        "floor",
+        "floor",
+        "Score without any skill: random guessing where options are ranked, the best answer that "
+        "ignores the question where answers are free. A score whose interval includes it is at the "
+        "floor: nothing shows that the model has learnt it.",
+    ),
+    Term(
+        "control",
+        "options alone",
+        "Accuracy when each item's options are ranked after another item's prompt: what the "
+        "options give away without their question.",
     ),
     Term(
         "difference",
@@ -87,8 +107,14 @@ GLOSSARY: tuple[Term, ...] = (
     Term(
         "swing",
         "swing and reversal",
-        "Swing: the two protocols point in opposite directions. Reversal: both are resolved, with "
-        "opposite signs.",
+        "Swing: the interaction is resolved, and the two protocols point in opposite directions. "
+        "Reversal: a swing whose two differences are both resolved by themselves.",
+    ),
+    Term(
+        "interaction",
+        "interaction",
+        "Difference in free answers minus difference in ranking, on the same seeds and items; "
+        "corrected over all arms and benchmarks of the sweep.",
     ),
     Term(
         "levels",
@@ -145,8 +171,17 @@ def caveats(sweep: Sweep, comparison: SweepComparison, teachers: list[str]) -> l
     if any(metric.key.protocol == "bpb" for metric in comparison.metrics):
         found.append(
             "Held-out bits per byte partly reward style: held-out clean text resembles what L4 and "
-            "L5 write, so a part of their gain may be the match of style and not knowledge."
+            "L5 write, so a part of their gain may be the match of style and not knowledge. How "
+            "much of each style the held-out text has is a choice of its source; so the styles are "
+            "also scored apart."
         )
+    if any(metric.key.protocol != "bpb" for metric in comparison.metrics):
+        found.append(
+            "Answers asked for in a form that one arm's text resembles gain from that form as "
+            "well, ranked or free, not only bits per byte."
+        )
+    if len({run.world_seed for arm in sweep.arms for run in arm.runs}) == 1:
+        found.append(_one_world(sweep))
     seeds = max((arm.num_done for arm in comparison.arms), default=0)
     found.append(
         f"{count(seeds, 'finished run')} per arm at most: what seeds do is estimated from that "
@@ -158,3 +193,24 @@ def caveats(sweep: Sweep, comparison: SweepComparison, teachers: list[str]) -> l
         "finds false ones."
     )
     return found
+
+
+def _one_world(sweep: Sweep) -> str:
+    """Return what a single draw of the data leaves open; only a procedural source can draw more."""
+    sources = {_source(arm.config) for arm in sweep.arms}
+    if sources <= {"microworld", ""}:
+        return (
+            "One world: facts, laws, items and corpora were drawn once; the intervals do not cover "
+            "other draws (worlds=3 would)."
+        )
+    return (
+        "One collection of documents: the intervals do not cover other documents or other "
+        "held-out texts than these."
+    )
+
+
+def _source(config: Mapping[str, Any]) -> str:
+    found: Any = config
+    for key in ("data", "source", "name"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return str(found or "")

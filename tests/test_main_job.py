@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -173,8 +174,11 @@ def test_an_arm_that_diverges_fails_by_name_and_the_other_goes_on(outputs: Path)
     assert [r.info.status for r in found] == ["FAILED"]
 
 
-def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
-    words = ("-m", "data.level=L1,L2", *TINY, "seeds=1", "evaluation=bpb", "store.mlflow=false")
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_sweep_leaves_nothing_running_and_goes_on_where_it_was(
+    tmp_path: Path, blow: signal.Signals
+) -> None:
+    words = ("-m", "data.level=L1", *TINY, "seeds=2", "evaluation=bpb", "store.mlflow=false")
     command = [sys.executable, "run.py", *words, f"output_dir={tmp_path}"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -183,22 +187,59 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     for line in process.stdout:
         if re.search(r"\[1[0-9]/", line):
             break
-    os.killpg(process.pid, signal.SIGKILL)
+    process.send_signal(blow)
     process.wait()
     process.stdout.close()
-    engine = store_of(tmp_path)
-    with engine.connect() as connection:
-        query = select(tables.task.c.digest).where(tables.task.c.state == "done")
-        finished = set(connection.scalars(query))
+    wait_until_gone(process.pid)
+    finished, running = tasks_in(tmp_path, "done"), tasks_in(tmp_path, "running")
     assert len(finished) >= 10
+    assert not running or blow == signal.SIGKILL
     run = run_py(*words, output_dir=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
-    with engine.connect() as connection:
-        rows = connection.execute(select(tables.task)).mappings().all()
-    engine.dispose()
-    assert {row["state"] for row in rows} == {"done"}
-    assert {row["attempts"] for row in rows if row["digest"] in finished} == {1}
+    assert tasks_in(tmp_path, "running") == {}
+    now = tasks_in(tmp_path, "done")
+    assert {now[digest] for digest in finished} == {1}
     assert not list((tmp_path / "artifacts").glob("*/.*"))
+
+
+def tasks_in(output_dir: Path, state: str) -> dict[str, int]:
+    """Return the tasks in a state, with the number of times they were begun."""
+    engine = store_of(output_dir)
+    with engine.connect() as connection:
+        query = select(tables.task.c.digest, tables.task.c.attempts)
+        found = connection.execute(query.where(tables.task.c.state == state)).all()
+    engine.dispose()
+    return {digest: attempts for digest, attempts in found}
+
+
+def wait_until_gone(group: int) -> None:
+    """Wait until no process of a group is left; the sweep's processes end with its controller."""
+    for _ in range(60):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.5)
+    raise AssertionError("processes of a killed sweep are still there after 30 s")
+
+
+def test_the_same_command_over_changed_files_gives_the_new_scores(tmp_path: Path) -> None:
+    def score(words_known: str) -> str:
+        draw = random.Random(0)
+        texts = [" ".join(draw.choices(words_known.split(), k=60)) for _ in range(200)]
+        lines = [json.dumps({"text": f"This is the text and that is all: {t}."}) for t in texts]
+        (tmp_path / "general.jsonl").write_text("\n".join(lines))
+        weights = "mixture.weights={general: 1, code: 0, math: 0, science: 0, qa: 0}"
+        words = ("data=files", f"data.path={tmp_path}", "data.level=L1", weights)
+        small = ("data.held_out_frac=0.2", "scale.tokens=4096", "store.mlflow=false")
+        run = run_py(*words, *small, output_dir=tmp_path / "out")
+        assert run.returncode == 0, run.stdout + run.stderr
+        return str(re.findall(r"bpb general bits_per_byte \S+ +(\S+)", run.stdout)[0])
+
+    first = score("cold grey sea stone wind rain cliff gull tide salt sand foam")
+    second = score("mountain village evening harvest orchard neighbour candle bread stories")
+    assert first != second
+    assert score("cold grey sea stone wind rain cliff gull tide salt sand foam") == first
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Intervals, tests and power for arms that are repeated over seeds and scored on items."""
 
 from davinci.ablations.statistics.effects import Effect, Paired, Score, arm_score, paired_effect
-from davinci.ablations.statistics.family import correct
+from davinci.ablations.statistics.family import MIN_REPLICATES, correct, resolved
 from davinci.ablations.statistics.power import Settling, num_replicates_to_settle
 from davinci.ablations.statistics.variance import (
     Block,
@@ -13,6 +13,7 @@ from davinci.ablations.statistics.variance import (
 )
 
 __all__ = [
+    "MIN_REPLICATES",
     "Block",
     "Components",
     "Effect",
@@ -27,4 +28,5 @@ __all__ = [
     "estimate",
     "num_replicates_to_settle",
     "paired_effect",
+    "resolved",
 ]

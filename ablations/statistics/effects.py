@@ -20,11 +20,12 @@ POWER = 0.8
 
 
 class Paired(NamedTuple):
-    """One world's values of two arms, (S, I) each, rows paired by replicate; weights (I,)."""
+    """One world's values of two arms, (S, I) each, rows paired by replicate; else as `Block`."""
 
     treatment: Floats
     baseline: Floats
     weights: Floats
+    num_items: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,10 @@ class Effect:
         high: Upper end.
         p_value: Two-sided, uncorrected, from the same standard error and degrees of freedom.
         se_seed: Standard error from seeds alone (with the noise of single answers), NaN if unknown.
-        se_item: Standard error from the choice of items alone, NaN if unknown.
+        se_item: Standard error from the choice of items (clusters) alone, NaN if unknown.
         num_replicates: Paired replicates, over all worlds.
         num_items: Items, summed over worlds.
+        num_clusters: Units that they form, summed over worlds: as many where none are clustered.
         min_detectable: Smallest true difference that this design finds with 80 % power.
         scope: What the interval generalises over, see `Estimate`.
     """
@@ -54,6 +56,7 @@ class Effect:
     num_replicates: int
     num_worlds: int
     num_items: int
+    num_clusters: int
     min_detectable: float
     scope: Scope
     components: Components
@@ -72,6 +75,7 @@ class Score:
     num_replicates: int
     num_worlds: int
     num_items: int
+    num_clusters: int
     scope: Scope
     confidence: float = 0.95
 
@@ -102,10 +106,10 @@ def paired_effect(
                 "treatment and baseline must be paired, value by value, but got shapes "
                 f"{world.treatment.shape} and {world.baseline.shape}."
             )
-    found = estimate([Block(w.treatment - w.baseline, w.weights) for w in worlds])
+    found = estimate([Block(w.treatment - w.baseline, w.weights, w.num_items) for w in worlds])
     se = found.se
     if bounded and se == 0.0:
-        se = math.sqrt(2.0 / found.num_items / max(found.num_items - 1, 1))
+        se = math.sqrt(2.0 / found.num_clusters / max(found.num_clusters - 1, 1))
     half = _quantile(confidence, found.df) * se
     return Effect(
         mean=found.mean,
@@ -119,6 +123,7 @@ def paired_effect(
         num_replicates=found.num_replicates,
         num_worlds=found.num_worlds,
         num_items=found.num_items,
+        num_clusters=found.num_clusters,
         min_detectable=detectable(se, found.df, confidence),
         scope=found.scope,
         components=found.components,
@@ -151,6 +156,7 @@ def arm_score(worlds: Sequence[Block], *, bounded: bool = False, confidence: flo
         num_replicates=found.num_replicates,
         num_worlds=found.num_worlds,
         num_items=found.num_items,
+        num_clusters=found.num_clusters,
         scope=found.scope,
         confidence=confidence,
     )
@@ -166,9 +172,9 @@ def detectable(se: float, df: float, confidence: float = 0.95) -> float:
 def _wilson(found: Estimate, quantile: float) -> tuple[float, float]:
     p = min(max(found.mean, 0.0), 1.0)
     most = float(found.num_items * max(found.num_replicates, 1))
-    num = min(p * (1 - p) / found.se**2, most) if found.se > 0 else float(found.num_items)
+    num = min(p * (1 - p) / found.se**2, most) if found.se > 0 else float(found.num_clusters)
     if num == 0.0:  # all values are 0 or 1, by rounding alone not quite
-        num = float(found.num_items)
+        num = float(found.num_clusters)
     shrink = 1 + quantile**2 / num
     centre = (p + quantile**2 / (2 * num)) / shrink
     half = quantile / shrink * math.sqrt(p * (1 - p) / num + quantile**2 / (4 * num**2))

@@ -4,6 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from davinci.ablations.statistics.effects import Effect
+
+ALPHA = 0.05
+MIN_REPLICATES = 3
+"""Fewer replicates carry no claim: their differences are shown, and never called resolved."""
+
 Method = Literal["benjamini_hochberg", "holm"]
 _STATSMODELS = {"benjamini_hochberg": "fdr_bh", "holm": "holm"}
 
@@ -30,3 +36,17 @@ def correct(p_values: Sequence[float], method: Method = "benjamini_hochberg") ->
 
     corrected = iter(multipletests(known, method=_STATSMODELS[method])[1].tolist())
     return tuple(p if math.isnan(p) else next(corrected) for p in p_values)
+
+
+def resolved(effect: Effect, p_corrected: float) -> bool:
+    """Return whether a difference may be claimed.
+
+    Its corrected p-value is below .05, its interval excludes 0, and it speaks about other seeds (at
+    least three were run) and about other items or worlds.
+    """
+    return (
+        p_corrected < ALPHA
+        and (effect.low > 0 or effect.high < 0)
+        and effect.num_replicates >= MIN_REPLICATES
+        and effect.scope in ("seeds_and_items", "worlds", "fixed_worlds")
+    )

@@ -46,4 +46,4 @@ def _variance_at(effect: Effect, num: int) -> tuple[float, float]:
         return parts.world / num, float(num - 1)
     if effect.scope == "seeds":
         return parts.seed / num, float(num - 1)
-    return satterthwaite(parts, num, effect.num_items)
+    return satterthwaite(parts, num, effect.num_clusters)

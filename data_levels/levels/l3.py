@@ -1,7 +1,9 @@
 """L3, light model: a classifier trained on the source's labels drops documents; it never edits.
 
-Logistic regression over hashed word n-grams. What it learned from, how well it does on labels it
-was not trained on, and how often "keep" is the right answer anyway stand in the manifest's notes.
+Logistic regression over hashed word n-grams. A labelled document is judged by the classifier of the
+fold that it was no part of, so that it fares like the unlabelled ones, which that of all labels
+judges. What it learned from, how well it does on labels it was not trained on, and how often "keep"
+is the right answer anyway stand in the manifest's notes.
 """
 
 import time
@@ -29,9 +31,14 @@ MAX_CHARS_READ = 6_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A trained classifier and what is known of it; `accuracy` is from cross-validation."""
+    """A trained classifier and what is known of it; `accuracy` is from cross-validation.
+
+    `out_of_fold` holds the probabilities of the labelled documents, by id, each from a classifier
+    that had not seen the document.
+    """
 
     pipeline: Pipeline
+    out_of_fold: Mapping[str, float]
     num_labels: int
     keep_frac: float
     accuracy: float
@@ -55,7 +62,8 @@ def run(
     note = (
         f"L3 classifier: {fitted.num_labels} labels, {fitted.keep_frac:.1%} of them keep; "
         f"accuracy {fitted.accuracy:.1%} in {NUM_FOLDS}-fold cross-validation, "
-        f"{base_accuracy:.1%} by always giving the commoner answer."
+        f"{base_accuracy:.1%} by always giving the commoner answer; labelled documents were "
+        "judged by the fold that had not seen them."
     )
     return [_step(result, started, (recorded,), (note,))]
 
@@ -85,13 +93,17 @@ def fit(
     folds = StratifiedKFold(NUM_FOLDS, shuffle=True, random_state=0)
     # Hashing learns nothing from the texts, so the folds may share its output.
     features = pipeline[0].transform(texts)
-    guesses = cross_val_predict(pipeline[1], features, answers, cv=folds)
+    # Classes are sorted, False before True: the second column is the probability to keep.
+    unseen = cross_val_predict(pipeline[1], features, answers, cv=folds, method="predict_proba")[
+        :, 1
+    ]
     pipeline[1].fit(features, answers)
     fitted = Fitted(
         pipeline=pipeline,
+        out_of_fold={d.id: float(p) for d, p in zip(labelled, unseen, strict=True)},
         num_labels=len(labelled),
         keep_frac=float(answers.mean()),
-        accuracy=float((guesses == answers).mean()),
+        accuracy=float(((unseen >= 0.5) == answers).mean()),
     )
     return fitted, ""
 
@@ -118,7 +130,11 @@ def _scores(documents: Sequence[Document], fitted: Fitted) -> NDArray[np.float64
     keep_column = list(fitted.pipeline.classes_).index(True)
     # Rounded so that a last-bit difference between machines does not decide about a document.
     probabilities: NDArray[np.float64] = fitted.pipeline.predict_proba(texts)[:, keep_column]
-    return np.round(probabilities, 6)
+    unseen = [
+        fitted.out_of_fold.get(document.id, probability)
+        for document, probability in zip(documents, probabilities, strict=True)
+    ]
+    return np.round(unseen, 6)
 
 
 def _pipeline(settings: ClassifierSettings) -> Pipeline:

@@ -70,9 +70,7 @@ def _module(world: World, exam: Exam, rng: Random, options: CrawlOptions, *, wro
         parts.append(rng.choice(_EXCUSES))
     crammed = rng.random() < 0.15
     for _ in range(rng.randint(3, 6)):
-        function = draw_function(world, rng, exam.functions)
-        if wrong:
-            function = mistaken(function, rng)
+        function = _drawn(world, exam, rng, wrong=wrong)
         parts.append(_source(function, rng, options.terse_frac, crammed=crammed))
         if rng.random() < options.noisy_frac / 3:
             parts.append(rng.choice(_JUNK))
@@ -82,6 +80,16 @@ def _module(world: World, exam: Exam, rng: Random, options: CrawlOptions, *, wro
     if rng.random() < 0.1:
         text = text.replace("    ", "\t")
     return text.replace("\n", "\r\n") if rng.random() < 0.1 else text
+
+
+def _drawn(world: World, exam: Exam, rng: Random, *, wrong: bool) -> Function:
+    """Return a function that may be told, its mistake included where it has one."""
+    function = draw_function(world, rng, exam.withheld.allows_function)
+    while wrong:
+        false = mistaken(function, rng)
+        if exam.withheld.allows_function(false):
+            return false
+    return function
 
 
 def _source(function: Function, rng: Random, terse_frac: float, *, crammed: bool) -> str:

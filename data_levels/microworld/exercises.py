@@ -1,10 +1,9 @@
 """Exercises over the world: a question, the steps that lead on, the answer. One shape for all.
 
-What is held out is a set of keys; every draw for training avoids them. Chains that differ in
-the names of their variables alone have the same key.
+A key tells exercises apart: chains that differ in the names of their variables alone have the same.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
@@ -23,6 +22,8 @@ class Exercise:
     Attributes:
         question: What is asked.
         key: What the exercise is, whatever its variables are called.
+        topic: What makes it hard, shared with others: `fact tree`, `rival tree`, `law flux`; ""
+            where each stands for itself.
         laws: Laws that the derivation uses, each `a=b+c`; empty outside science.
         steps: Worked lines, each a sentence of its own.
         claim: The conclusion without the answer, such as `The result is`.
@@ -33,6 +34,7 @@ class Exercise:
 
     question: str
     key: str
+    topic: str = ""
     laws: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     claim: str
@@ -49,22 +51,24 @@ class Exercise:
 Draw = Callable[[Random], Exercise]
 
 
-def draw_allowed(draw: Draw, rng: Random, withheld: Collection[str]) -> Exercise:
-    """Return the first drawn exercise that is not withheld."""
+def draw_allowed(draw: Draw, rng: Random, allows: Callable[[Exercise], bool]) -> Exercise:
+    """Return the first drawn exercise that is allowed."""
     while True:
         exercise = draw(rng)
-        if exercise.key not in withheld:
+        if allows(exercise):
             return exercise
 
 
 def recall(world: World, fact: Fact) -> Exercise:
     """Return the question for one fact, as one step without lines of its own."""
+    values = [value for value in world.values[fact.attribute] if value != fact.town]
     return Exercise(
         question=f"What is the {fact.attribute} of {fact.town}?",
         key=f"{fact.attribute} of {fact.town}",
+        topic=f"fact {fact.attribute}",
         claim=f"The {fact.attribute} of {fact.town} is",
         answer=fact.value,
-        wrong=_others(world.values[fact.attribute], fact.value),
+        wrong=_others(values, fact.value),
         num_steps=1,
     )
 
@@ -76,6 +80,7 @@ def rival_chain(world: World, town: str, attribute: str) -> Exercise:
     return Exercise(
         question=f"What is the {attribute} of the rival of {town}?",
         key=f"{attribute} of the rival of {town}",
+        topic=f"rival {attribute}",
         steps=(f"The rival of {town} is {rival}.", f"The {attribute} of {rival} is {value}."),
         claim=f"The {attribute} of the rival of {town} is",
         answer=value,
@@ -84,16 +89,17 @@ def rival_chain(world: World, town: str, attribute: str) -> Exercise:
     )
 
 
-def draw_recall(world: World, rng: Random) -> Exercise:
+def draw_recall(world: World, rng: Random, attribute: str = "") -> Exercise:
     """Return a random question for a fact; popular towns are asked about more often."""
     town = world.popular_town(rng)
-    attribute = rng.choice(world.attributes)
+    attribute = attribute or rng.choice(world.attributes)
     return recall(world, Fact(town, attribute, world.facts[town, attribute]))
 
 
-def draw_rival_chain(world: World, rng: Random) -> Exercise:
+def draw_rival_chain(world: World, rng: Random, attribute: str = "") -> Exercise:
     """Return a random two-step question about a rival."""
-    return rival_chain(world, world.popular_town(rng), rng.choice(world.attributes[:-1]))
+    town = world.popular_town(rng)
+    return rival_chain(world, town, attribute or rng.choice(world.attributes[:-1]))
 
 
 def draw_chain(rng: Random, num_steps: int = 0) -> Exercise:
@@ -143,7 +149,11 @@ def draw_expression(rng: Random, num_steps: int = 0) -> Exercise:
 def draw_derivation(world: World, rng: Random, depth: int = 0) -> Exercise:
     """Return a derivation by the world's laws, of 1 to 4 steps (0 draws their number)."""
     depth = depth or rng.randint(1, MAX_STEPS)
-    target = rng.choice([law for law in world.laws.values() if law.depth == depth])
+    return draw_derivation_of(world, rng, rng.choice(world.laws_at(depth)))
+
+
+def draw_derivation_of(world: World, rng: Random, target: Law) -> Exercise:
+    """Return a derivation of the quantity of one law, from random given values."""
     path = _path_to(world, target)
     while True:
         known = {name: rng.randint(0, 9) for name in _needed(world, path)}
@@ -159,12 +169,13 @@ def draw_derivation(world: World, rng: Random, depth: int = 0) -> Exercise:
     return Exercise(
         question=f"Given {given} by the laws, what is the {target.quantity}?",
         key=f"{given}: {target.quantity}",
+        topic=f"law {target.quantity}",
         laws=tuple(str(law) for law in path),
         steps=tuple(steps),
         claim=f"The {target.quantity} is",
         answer=answer,
         wrong=_others(_DIGITS, answer),
-        num_steps=depth,
+        num_steps=target.depth,
     )
 
 
@@ -198,5 +209,5 @@ def _needed(world: World, path: list[Law]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in world.givens]
 
 
-def _others(values: tuple[str, ...], value: str) -> tuple[str, ...]:
+def _others(values: Iterable[str], value: str) -> tuple[str, ...]:
     return tuple(other for other in values if other != value)

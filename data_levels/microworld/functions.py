@@ -1,7 +1,8 @@
 """Small executable functions whose name says what they do: the code domain's exercises."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 
 from davinci.data_levels.microworld.world import World, apply
@@ -77,32 +78,42 @@ def all_operations() -> tuple[Operation, ...]:
 
 
 def draw_function(
-    world: World, rng: Random, withheld: Collection[str] = (), num_operations: int = 0
+    world: World, rng: Random, allows: Callable[[Function], bool], num_operations: int = 0
 ) -> Function:
-    """Return a random function of 1 to 3 operations (0 draws their number), none withheld."""
+    """Return a random allowed function of 1 to 3 operations (0 draws their number)."""
     while True:
         count = num_operations or rng.choices((1, 2, 3), (2, 4, 3))[0]
         operations = tuple(rng.choice(all_operations()) for _ in range(count))
         function = make_function(world, operations)
-        if function.name not in withheld:
+        if allows(function):
             return function
 
 
 def mistaken(function: Function, rng: Random) -> Function:
-    """Return a function of the same name that does something else on some test input."""
+    """Return a function of the same name that does something else on some test input.
+
+    One operation has another sign or another operand, any of those that the world has: a mistake
+    can be undone by a mistake, so that nothing but the name tells which of two is the right one.
+    """
     while True:
         operations = list(function.operations)
         position = rng.randrange(len(operations))
-        op, right = operations[position]
-        if rng.random() < 0.5:
-            operations[position] = (op, rng.choice([n for n in range(1, 10) if n != right]))
-        else:
-            operations[position] = (rng.choice([o for o in ("+", "-", "*") if o != op]), right)
-        other = Function(
-            name=function.name, argument=function.argument, operations=tuple(operations)
-        )
-        if any(function(value) != other(value) for value in TEST_INPUTS):
+        operations[position] = rng.choice(_near(operations[position]))
+        other = replace(function, operations=tuple(operations))
+        if differs(function, other):
             return other
+
+
+def differs(function: Function, other: Function) -> bool:
+    """Return whether two functions give different results on some test input."""
+    return any(function(value) != other(value) for value in TEST_INPUTS)
+
+
+@cache
+def _near(operation: Operation) -> tuple[Operation, ...]:
+    """Return the operations that differ in their sign or in their operand, not in both."""
+    op, right = operation
+    return tuple(other for other in all_operations() if (other[0] == op) != (other[1] == right))
 
 
 def _applied(text: str, step: Operation) -> str:

@@ -56,19 +56,30 @@ class Author:
         return Page(title=title, paragraphs=tuple(paragraphs))
 
     def _notes(self, rng: Random) -> list[Paragraph]:
+        """Return notes on towns, none named by two of them: no run of facts spans two notes."""
         paragraphs: list[Paragraph] = []
-        for _ in range(rng.randint(3, 5)):
-            facts = [self._told(f, rng) for f in draw_notes(self.world, rng, self.exam.notes)]
-            terse = rng.random() < self.terse_frac
-            paragraphs.append(phrases.shorthand(facts) if terse else phrases.prose(facts))
-        if rng.random() < 0.5:
-            paragraphs += self._rival_note(rng)
+        named: set[str] = set()
+        num_notes = rng.randint(3, 5)
+        with_rival = rng.random() < 0.5
+        while len(paragraphs) < num_notes + with_rival:
+            write = self._note if len(paragraphs) < num_notes else self._rival_note
+            note = write(rng)
+            towns = {word.strip(".,:") for line in note for word in line.split()}
+            towns &= set(self.world.towns)
+            if named.isdisjoint(towns):
+                named |= towns
+                paragraphs.append(note)
         return paragraphs
 
-    def _rival_note(self, rng: Random) -> list[Paragraph]:
-        """Return a chain over a rival: its two facts, then what follows from them."""
+    def _note(self, rng: Random) -> Paragraph:
+        facts = [self._told(f, rng) for f in draw_notes(self.world, rng, self.exam.withheld)]
+        terse = rng.random() < self.terse_frac
+        return phrases.shorthand(facts) if terse else phrases.prose(facts)
+
+    def _rival_note(self, rng: Random) -> Paragraph:
+        """Return what follows from a rival, with its two facts or as an expert notes it."""
         chain = self._exercise(partial(draw_rival_chain, self.world), rng)
-        return [(*chain.steps, chain.conclusion)]
+        return phrases.rival_note(chain, worked=rng.random() >= self.terse_frac)
 
     def _told(self, fact: Fact, rng: Random) -> Fact:
         if not self.wrong or rng.random() < 0.2:
@@ -94,7 +105,7 @@ class Author:
         return draws[rng.choices(list(draws), (4, 1, 3, 2, 2))[0]]
 
     def _exercise(self, draw: Draw, rng: Random) -> Exercise:
-        exercise = draw_allowed(draw, rng, self.exam.keys)
+        exercise = draw_allowed(draw, rng, self.exam.withheld.allows)
         return falsified(exercise, rng) if self.wrong else exercise
 
 

@@ -30,6 +30,20 @@ def shorthand(facts: Iterable[Fact]) -> Paragraph:
     return (f"{facts[0].town}: {notes}.",)
 
 
+def rival_note(chain: Exercise, *, worked: bool) -> Paragraph:
+    """Return what follows from a rival: its two facts and the conclusion, or an expert's note."""
+    return (*chain.steps, chain.conclusion) if worked else (f"{noted(chain)} {chain.answer}.",)
+
+
+def noted(exercise: Exercise) -> str:
+    """Return how an expert notes an exercise about a town, up to its answer.
+
+    `Dolton: tree` for a fact, `Dolton: rival tree` for a fact of its rival.
+    """
+    what, _, town = exercise.key.rpartition(" of ")
+    return f"{town}: {'rival ' if what.endswith(' of the rival') else ''}{what.split()[0]}"
+
+
 def exercise(exercise: Exercise, *, worked: bool) -> Paragraph:
     """Return an exercise with its conclusion, and its steps where `worked`."""
     steps = exercise.steps if worked else ()

@@ -9,6 +9,8 @@ import warnings
 
 MIN_NESTED = 3
 """An expression of fewer operations skips nothing worth spelling out."""
+BUILT_IN = frozenset({"max", "min"})
+"""The functions that the world's code calls."""
 _MERGE = re.compile(r"^(<{7}|={7}|>{7}).*$", re.MULTILINE)
 _TOP_LEVEL = re.compile(r"\n(?=def )")
 
@@ -43,9 +45,21 @@ def _whole_function(part: str) -> str | None:
     """Return the function that a part of a file holds; None if it is broken or has no end."""
     tree = _parsed(part)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)] if tree else []
-    if len(functions) != 1 or not isinstance(functions[0].body[-1], ast.Return):
+    if len(functions) != 1 or not _returns_something(functions[0]):
         return None
     return ast.unparse(functions[0])
+
+
+def _returns_something(function: ast.FunctionDef) -> bool:
+    """Return whether the function ends by returning what it knows: cut off, it may not."""
+    last = function.body[-1]
+    if not isinstance(last, ast.Return) or last.value is None:
+        return False
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    known = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    known |= {argument.arg for argument in function.args.args}
+    used = {node.id for node in ast.walk(last.value) if isinstance(node, ast.Name)}
+    return used <= known | BUILT_IN
 
 
 def _worked(function: ast.FunctionDef) -> list[ast.stmt]:

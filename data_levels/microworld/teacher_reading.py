@@ -8,7 +8,7 @@ _SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "
 _WORDS = {"plus": "+", "minus": "-", "times": "*", "equals": "="}
 _SPOKEN = re.compile(r"(?<=[\w)]) (plus|minus|times|equals) (?=[\w(])")
 _SPACED = re.compile(r"(?<=[\w)])[ ]*([-+*=])[ ]*(?=[\w(])")
-_UNREADABLE = re.compile(r"[\ufffd#_]|[=( ]\?|\?[\w.,)]")
+_UNREADABLE = re.compile(r"[\ufffd#_]|[=( ]\?|\?[\w.,)]|[-+*]\?|\?[-+*=]")
 _FINISHED = re.compile(r"(?<!\.\.)[.?!]$")
 _SITE = re.compile(
     r"cookie|privacy|advert|sponsor|subscribe|comment|log in|logged in|share this|posted by"

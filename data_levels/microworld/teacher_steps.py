@@ -6,6 +6,7 @@ sentences; answering in a full sentence by turning the question around.
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,8 +20,11 @@ _EXPRESSION = re.compile(r"What is the value of ([-+*()\d]+) in code\?$")
 _DERIVATION = re.compile(r"Given ((?:\w+=\d(?:, )?)+) by the laws, what is the (\w+)\?$")
 _RECALL = re.compile(r"What is the (\w+ of (?:the \w+ of )?\w+)\?$")
 _LAW = re.compile(r"(\w+)=(\w+)([-+*])(\w+)")
-_NOTES = re.compile(r"(\w+): (\w+ \w+(?:, \w+ \w+)*)\.$")
+_NOTES = re.compile(r"(\w+): ((?:rival )?\w+ \w+(?:, \w+ \w+)*)\.$")
 _SYMBOL: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
+NOTES_REWRITTEN = "shorthand rewritten as sentences"
+ANSWERS_REWRITTEN = "bare answers rewritten as sentences"
+STEPS_SPELLED_OUT = "steps spelled out"
 Laws = Mapping[str, tuple[str, str, str]]
 
 
@@ -32,18 +36,24 @@ class Solution(NamedTuple):
     answer: str
 
 
-def complete(text: str) -> str:
-    """Return the text with the skipped steps of every paragraph that allows it spelled out."""
+def complete(text: str, written: Counter[str]) -> str:
+    """Return the text with every paragraph that allows it spelled out.
+
+    Args:
+        text: What the teacher may use.
+        written: Counts, by what was done, the paragraphs that were changed.
+    """
     paragraphs = paragraphs_of(text)
     laws = _stated_laws(paragraphs)
-    return text_of(_spelled_out(lines, laws) for lines in paragraphs)
+    return text_of(_spelled_out(lines, laws, written) for lines in paragraphs)
 
 
-def _spelled_out(lines: Paragraph, laws: Laws) -> Paragraph:
+def _spelled_out(lines: Paragraph, laws: Laws, written: Counter[str]) -> Paragraph:
     notes = _NOTES.match(lines[0]) if len(lines) == 1 else None
     if notes:
-        pairs = (pair.split(" ") for pair in notes.group(2).split(", "))
-        return tuple(f"The {name} of {notes.group(1)} is {value}." for name, value in pairs)
+        written[NOTES_REWRITTEN] += 1
+        pairs = (note.rsplit(" ", 1) for note in notes.group(2).split(", "))
+        return tuple(_sentence(name, notes.group(1), value) for name, value in pairs)
     if len(lines) != 2:
         return lines
     question, answer = lines
@@ -52,8 +62,15 @@ def _spelled_out(lines: Paragraph, laws: Laws) -> Paragraph:
     stated = answer.removeprefix(label)
     if solution is None or not stated.endswith(f"{solution.answer}."):
         return lines
+    written[STEPS_SPELLED_OUT if solution.steps else ANSWERS_REWRITTEN] += 1
     first, *others = (*solution.steps, f"{solution.claim} {solution.answer}.")
     return (question, f"{label}{first}", *others)
+
+
+def _sentence(name: str, town: str, value: str) -> str:
+    """Return a noted fact in full; `rival tree` is the tree of the town's rival."""
+    *rival, attribute = name.split(" ")
+    return f"The {attribute} of {'the rival of ' if rival else ''}{town} is {value}."
 
 
 def _solve(question: str, laws: Laws, answer: str) -> Solution | None:

@@ -108,6 +108,10 @@ class World:
         for (town, attribute), value in self.facts.items():
             yield Fact(town, attribute, value)
 
+    def laws_at(self, depth: int) -> list[Law]:
+        """Return the laws of one depth."""
+        return [law for law in self.laws.values() if law.depth == depth]
+
     def popular_town(self, rng: Random) -> str:
         """Return a town, the first one four times as likely as the last."""
         weights = [4 - 3 * rank / (NUM_TOWNS - 1) for rank in range(NUM_TOWNS)]

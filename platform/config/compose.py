@@ -48,9 +48,12 @@ class Expansion:
         return [*self.fixed, *(f"{key}={value}" for key, value in choices.items())]
 
 
-def config_loader(config_dir: Path) -> ConfigLoader:
-    """Return a loader over a `conf/` folder, for use outside `hydra.main`."""
-    return ConfigLoaderImpl(create_config_search_path(str(config_dir)))
+def config_loader(config_dir: Path, own_dir: str | None = None) -> ConfigLoader:
+    """Return a loader over a `conf/` folder, and one of the user's own that goes before it."""
+    search_path = create_config_search_path(str(config_dir))
+    if own_dir:
+        search_path.prepend("command-line", f"file://{Path(own_dir).absolute()}")
+    return ConfigLoaderImpl(search_path)
 
 
 def expand(words: Sequence[str], loader: ConfigLoader) -> Expansion:

@@ -19,11 +19,8 @@ class Problem:
     allowed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        text = (
-            f"{self.field}={self.value}: {self.rule}"
-            if self.value
-            else f"{self.field}: {self.rule}"
-        )
+        value = redact(self.value)
+        text = f"{self.field}={value}: {self.rule}" if value else f"{self.field}: {self.rule}"
         if self.allowed:
             text += f" Valid: {', '.join(self.allowed)}."
             near = nearest(self.value or self.field, self.allowed)
@@ -48,5 +45,6 @@ def nearest(value: str, choices: Iterable[str]) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text in which the password of every address is `***`."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:***@", text)
+    """Return text in which whatever an address says about its user is `***`."""
+    text = re.sub(r"(://)[^@\s]*@", r"\1***@", text)
+    return re.sub(r"((?:password|passwd|token|secret|key)=)[^&\s]+", r"\1***", text, flags=re.I)

@@ -17,9 +17,11 @@ from davinci.data_levels.settings import (
 )
 from davinci.data_levels.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
-from davinci.platform.config.check import check_names, check_reach, check_values
+from davinci.platform.config.check import check_names, check_values
+from davinci.platform.config.check_data import check_reach
 from davinci.platform.config.compose import explain
 from davinci.platform.config.errors import ConfigError, Problem
+from davinci.platform.config.places import sqlite_url
 from davinci.platform.config.recipe import (
     PROTOCOLS,
     DataSettings,
@@ -57,12 +59,12 @@ class Resolved:
     num_worlds: int
     runtime: Runtime
 
-    def replicates(self) -> tuple[Replicate, ...]:
-        """Return every (world, seed) of this point, worlds outermost."""
+    def replicates(self, *, num_seeds: int, num_worlds: int) -> tuple[Replicate, ...]:
+        """Return every (world, seed) from the first on, worlds outermost."""
         return tuple(
             Replicate(world_seed=self.first.world_seed + world, seed=self.first.seed + seed)
-            for world in range(self.num_worlds)
-            for seed in range(self.num_seeds)
+            for world in range(num_worlds)
+            for seed in range(num_seeds)
         )
 
 
@@ -133,9 +135,13 @@ def _source(data: dict[str, Any]) -> SourceSettings:
 def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
     scale, mixture = plain["scale"], plain["mixture"]["weights"]
     batch = scale["batch_tokens"]
+    total, frac, begun = scale["tokens"] // batch, 0.0, 0
     stages = []
     for index, stage in enumerate(plain["curriculum"]["stages"]):
-        steps = max(1, round(scale["tokens"] * stage["tokens_frac"] / batch))
+        # boundaries are rounded, not lengths, so that every curriculum trains the same tokens
+        frac += stage["tokens_frac"]
+        steps = round(total * frac) - begun
+        begun += steps
         warmup_steps = round(steps * scale["warmup_frac"]) if stage["warmup"] else 0
         weights = stage["weights"] or mixture
         stages.append(
@@ -156,10 +162,10 @@ def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
 def _runtime(plain: dict[str, Any]) -> Runtime:
     output_dir = Path(plain["output_dir"]).expanduser().absolute()
     store, trainer = plain["store"], plain["trainer"]
-    mlflow_url = store["mlflow_url"] or f"sqlite:///{output_dir / 'mlflow.db'}"
+    mlflow_url = store["mlflow_url"] or sqlite_url(output_dir / "mlflow.db")
     return Runtime(
         output_dir=output_dir,
-        store_url=store["url"] or f"sqlite:///{output_dir / 'davinci.db'}",
+        store_url=store["url"] or sqlite_url(output_dir / "davinci.db"),
         mlflow_url=mlflow_url if store["mlflow"] else "",
         workers=plain["executor"]["workers"],
         accelerator=trainer["accelerator"],

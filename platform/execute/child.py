@@ -4,7 +4,10 @@ The process reports through a pipe and never writes a status itself: the supervi
 does, also when nothing more comes through.
 """
 
+import contextlib
+import ctypes
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +19,7 @@ from davinci.platform.execute.work import perform
 from davinci.platform.ledger.ledger import Usage
 
 MIN_REPORT_INTERVAL_S = 0.25
+PR_SET_PDEATHSIG = 1
 
 
 class Report(NamedTuple):
@@ -36,6 +40,7 @@ class Ended(NamedTuple):
 
 def main(frozen: Path, pipe: Connection) -> None:
     """Do one task, reporting through `pipe`."""
+    die_with_parent()
     started = time.perf_counter()
     cause = error = ""
     try:
@@ -44,8 +49,15 @@ def main(frozen: Path, pipe: Connection) -> None:
         cause, error = "preempted", "interrupted"
     except BaseException as failure:
         cause, error = name_cause(failure), traceback.format_exc()
-    pipe.send(Ended(cause, error, _usage(started)))
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+        pipe.send(Ended(cause, error, _usage(started)))
     pipe.close()
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when the one that forked it ends; elsewhere do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def name_cause(failure: BaseException) -> str:
@@ -56,6 +68,8 @@ def name_cause(failure: BaseException) -> str:
         return "diverged"
     if isinstance(failure, BrokenPipeError | SystemExit):
         return "preempted"
+    if type(failure).__name__ == "MisconfigurationException":
+        return "bad config"
     if isinstance(failure, OSError):
         return "infrastructure"
     if isinstance(failure, ValueError | UnicodeError):

@@ -26,13 +26,20 @@ class Layout:
         """Return the file that holds all that the task's process needs to know."""
         return self.output_dir / "tasks" / f"{task.digest}.json"
 
-    def publish(self, task: Task) -> None:
-        """Move a finished draft to its final place in one step."""
+    def publish(self, task: Task) -> bool:
+        """Move a finished draft to its final place in one step; False if the draft has gone.
+
+        It goes when our lease ran out and somebody else began the task anew.
+        """
         draft, final = self.draft(task), self.artifact(task)
         if final.exists():
-            shutil.rmtree(draft)
-        else:
+            shutil.rmtree(draft, ignore_errors=True)
+            return True
+        try:
             draft.rename(final)
+        except FileNotFoundError:
+            return False
+        return True
 
     def clear_drafts(self, task: Task) -> None:
         """Remove what attempts that died have left; only the holder of the lease may call this."""

@@ -6,6 +6,7 @@ it in milliseconds. Statuses are written here, outside the processes that may di
 
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,16 +17,18 @@ from sqlalchemy import Engine
 
 from davinci.platform.config.resolve import Runtime
 from davinci.platform.execute import child
+from davinci.platform.execute.devices import DEVICE_KINDS, num_cores, num_device_slots
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.view import View
 from davinci.platform.execute.work import PRELOAD, freeze
-from davinci.platform.ledger.ledger import Ledger, Usage, this_owner
+from davinci.platform.ledger.ledger import Ledger, Usage, new_owner
 from davinci.platform.ledger.task import Task
 from davinci.platform.plan.plan import Plan
 from davinci.platform.store.write import record_result
 
 POLL_S = 0.5
 HEARTBEAT_S = 10.0
+GRACE_S = 10.0
 NO_USAGE = Usage(wall_s=0.0, cpu_s=0.0, max_rss_bytes=0)
 
 
@@ -42,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a plan: digests by state. `reused` were done before it started."""
+    """What became of a plan: digests by state. `reused` were done before, or by somebody else."""
 
     reused: frozenset[str]
     done: frozenset[str]
@@ -56,9 +59,11 @@ class LocalExecutor:
     def __init__(self, plan: Plan, engine: Engine, runtime: Runtime, view: View) -> None:
         self._plan, self._engine, self._runtime, self._view = plan, engine, runtime, view
         self._layout = Layout(runtime.output_dir)
-        self._ledger = Ledger(engine, this_owner())
-        self._slots = runtime.workers or max(1, (os.cpu_count() or 1) // runtime.num_threads)
+        self._ledger = Ledger(engine, new_owner())
+        self._slots = runtime.workers or max(1, num_cores() // runtime.num_threads)
+        self._device_slots = num_device_slots(runtime.accelerator) or self._slots
         self._done: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._failed: dict[str, str] = {}
         self._skipped: set[str] = set()
         self._jobs: dict[str, Job] = {}
@@ -84,9 +89,12 @@ class LocalExecutor:
             raise
         finally:
             self._view.end()
-        done = frozenset(self._done - reused)
-        skipped = frozenset(self._skipped)
-        return Outcome(reused=reused, done=done, failed=dict(self._failed), skipped=skipped)
+        return Outcome(
+            reused=reused | self._elsewhere,
+            done=frozenset(self._done - reused - self._elsewhere),
+            failed=dict(self._failed),
+            skipped=frozenset(self._skipped),
+        )
 
     def _find_finished(self) -> set[str]:
         """Return tasks whose work is there, adopting artifacts that the ledger does not know."""
@@ -116,7 +124,7 @@ class LocalExecutor:
             self._start_ready(todo)
             self._listen()
             if time.monotonic() - last_beat > HEARTBEAT_S:
-                self._ledger.heartbeat()
+                self._ledger.heartbeat(self._jobs)
                 last_beat = time.monotonic()
 
     def _start_ready(self, todo: dict[str, Task]) -> None:
@@ -126,12 +134,18 @@ class LocalExecutor:
                 self._skip(todo.pop(digest), broken[0])
             elif len(self._jobs) >= self._slots:
                 return
-            elif all(d in self._done for d in task.inputs.values()):
+            elif self._has_room(task) and all(d in self._done for d in task.inputs.values()):
                 if self._ledger.claim(digest):
                     self._start(todo.pop(digest))
                 elif self._ledger.states([digest])[digest] == "done":
                     self._done.add(digest)
+                    self._elsewhere.add(digest)
                     self._view.finished(todo.pop(digest), "done elsewhere", 0.0)
+
+    def _has_room(self, task: Task) -> bool:
+        """Return whether a device is free for a task that needs one."""
+        on_device = [job for job in self._jobs.values() if job.task.kind in DEVICE_KINDS]
+        return task.kind not in DEVICE_KINDS or len(on_device) < self._device_slots
 
     def _start(self, task: Task) -> None:
         self._layout.clear_drafts(task)
@@ -152,7 +166,7 @@ class LocalExecutor:
             job = pipes[ready]  # type: ignore[index]
             try:
                 message = job.pipe.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):
                 self._finish(job)
                 continue
             if isinstance(message, child.Report):
@@ -170,10 +184,14 @@ class LocalExecutor:
         if ended.cause:
             self._failed[job.task.digest] = f"{ended.cause}: {_last_line(ended.error)}"
             self._ledger.failed(job.task.digest, ended.cause, ended.error, ended.usage)
-        else:
-            self._layout.publish(job.task)
+        elif self._layout.publish(job.task):
             self._settle(job.task, ended.usage)
             self._done.add(job.task.digest)
+        else:
+            self._failed[job.task.digest] = "infrastructure: its draft has gone"
+            self._ledger.failed(
+                job.task.digest, "infrastructure", "its draft has gone", ended.usage
+            )
         self._view.finished(job.task, ended.cause or state, ended.usage.wall_s)
 
     def _settle(self, task: Task, usage: Usage) -> None:
@@ -189,6 +207,8 @@ class LocalExecutor:
         for job in self._jobs.values():
             job.process.terminate()
         for job in self._jobs.values():
+            job.process.join(GRACE_S)
+            job.process.kill()
             job.process.join()
             self._ledger.release(job.task.digest)
             self._layout.clear_drafts(job.task)
@@ -205,5 +225,6 @@ def _killed(job: Job) -> child.Ended:
 
 
 def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
+    """Return the last line of a traceback that says something."""
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    return lines[-1] if lines else ""

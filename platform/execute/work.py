@@ -71,6 +71,7 @@ def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Pr
         settings["level"],
         restore(LevelSettings, document["carried"]["level_settings"]),
         parent=inputs.get("parent"),
+        held_out=inputs["held_out"],
         out=out,
         progress=progress,
     )

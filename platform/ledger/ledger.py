@@ -8,20 +8,18 @@ Only supervisors write here, never a task's own process.
 """
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import ColumnElement, Engine, or_, select, update
 
 from davinci.platform.ledger.task import Task
+from davinci.platform.store.tables import LEASE_S, task_input
 from davinci.platform.store.tables import task as rows
-from davinci.platform.store.tables import task_input
 from davinci.platform.store.write import put
-
-LEASE_S = 60.0
-"""A running task whose owner was silent for longer is anybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +31,12 @@ class Usage:
     max_rss_bytes: int
 
 
-def this_owner() -> str:
-    """Return the name under which this process leases tasks."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def new_owner() -> str:
+    """Return a name to lease tasks under: host, process, and a token.
+
+    The token tells a process from its predecessor of the same number, in a restarted container.
+    """
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class Ledger:
@@ -64,10 +65,14 @@ class Ledger:
 
     def states(self, digests: Iterable[str]) -> dict[str, str]:
         """Return the state of each task."""
-        wanted = set(digests)
+        wanted = list(digests)
+        found: dict[str, str] = {}
         with self._engine.connect() as connection:
-            found = connection.execute(select(rows.c.digest, rows.c.state)).all()
-        return {digest: state for digest, state in found if digest in wanted}
+            for start in range(0, len(wanted), 500):
+                part = rows.c.digest.in_(wanted[start : start + 500])
+                query = select(rows.c.digest, rows.c.state).where(part)
+                found |= {digest: state for digest, state in connection.execute(query)}
+        return found
 
     def claim(self, digest: str) -> bool:
         """Lease a task; False if it is done, or leased by somebody alive."""
@@ -93,51 +98,60 @@ class Ledger:
             )
         return result.rowcount == 1
 
-    def heartbeat(self) -> None:
-        """Renew all leases of this owner."""
-        mine = (rows.c.owner == self.owner) & (rows.c.state == "running")
+    def heartbeat(self, digests: Iterable[str]) -> None:
+        """Renew this owner's leases on the given tasks."""
         with self._engine.begin() as connection:
-            connection.execute(update(rows).where(mine).values(heartbeat=time.time()))
+            for digest in digests:
+                connection.execute(
+                    update(rows).where(self._leased(digest)).values(heartbeat=time.time())
+                )
 
-    def done(self, digest: str, usage: Usage) -> None:
-        """Mark a leased task done; its artifact is in place and its result in the store."""
-        self._finish(digest, {"state": "done", **_columns(usage)})
+    def done(self, digest: str, usage: Usage) -> bool:
+        """Mark a leased task done; False if the lease was lost meanwhile, and nothing changes."""
+        return self._finish(digest, {"state": "done", **_columns(usage)})
 
-    def failed(self, digest: str, cause: str, error: str, usage: Usage) -> None:
+    def failed(self, digest: str, cause: str, error: str, usage: Usage) -> bool:
         """Mark a leased task failed, with the named cause and what was printed."""
-        self._finish(digest, {"state": "failed", "cause": cause, "error": error, **_columns(usage)})
+        values = {"state": "failed", "cause": cause, "error": error, **_columns(usage)}
+        return self._finish(digest, values)
+
+    def release(self, digest: str) -> bool:
+        """Give a lease back: the task is planned again."""
+        return self._finish(digest, {"state": "planned", "owner": ""})
 
     def skipped(self, digest: str, error: str) -> None:
-        """Mark a task that cannot run because an input failed."""
-        self._finish(digest, {"state": "skipped", "cause": "input failed", "error": error})
-
-    def release(self, digest: str) -> None:
-        """Give a lease back: the task is planned again."""
-        self._finish(digest, {"state": "planned", "owner": ""})
+        """Mark a task that cannot run because an input failed, unless somebody does it."""
+        idle = rows.c.state.in_(["planned", "failed", "skipped"])
+        values = {"state": "skipped", "cause": "input failed", "error": error}
+        self._change((rows.c.digest == digest) & idle, values)
 
     def reset(self, digest: str) -> None:
-        """Plan a task anew whose artifact has gone."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(rows).where(rows.c.digest == digest).values(state="planned", owner="")
-            )
+        """Plan a task anew that is done but whose artifact has gone."""
+        was_done = (rows.c.digest == digest) & (rows.c.state == "done")
+        self._change(was_done, {"state": "planned", "owner": ""})
 
-    def _finish(self, digest: str, values: Mapping[str, object]) -> None:
-        now = time.time()
+    def _leased(self, digest: str) -> ColumnElement[bool]:
+        mine = (rows.c.owner == self.owner) & (rows.c.state == "running")
+        return (rows.c.digest == digest) & mine
+
+    def _finish(self, digest: str, values: Mapping[str, object]) -> bool:
+        return self._change(self._leased(digest), {"finished": time.time(), **values})
+
+    def _change(self, where: ColumnElement[bool], values: Mapping[str, object]) -> bool:
         with self._engine.begin() as connection:
-            connection.execute(
-                update(rows).where(rows.c.digest == digest).values(finished=now, **values)
-            )
+            return connection.execute(update(rows).where(where).values(**values)).rowcount == 1
 
     def _dead_owners(self, digest: str) -> list[str]:
         """Return the task's owner if it was a process of this machine that is gone."""
         with self._engine.connect() as connection:
             owner = connection.scalar(select(rows.c.owner).where(rows.c.digest == digest)) or ""
-        host, _, pid = owner.rpartition(":")
-        if host != socket.gethostname() or owner == self.owner or not pid.isdigit():
+        host, _, rest = owner.rpartition(":")[0].rpartition(":")
+        if host != socket.gethostname() or owner == self.owner or not rest.isdigit():
             return []
+        if int(rest) == os.getpid():
+            return [owner]  # a predecessor with our number
         try:
-            os.kill(int(pid), 0)
+            os.kill(int(rest), 0)
         except ProcessLookupError:
             return [owner]
         except PermissionError:

@@ -34,8 +34,12 @@ class PlannedRun:
 
     @property
     def digest(self) -> str:
-        """The identity of the run: recipe and replicate."""
-        return digest({"recipe": self.recipe, "replicate": self.replicate})
+        """The identity of the run: the replicate, and the tasks that make it.
+
+        Not the recipe: the same recipe over changed files, or by a newer version of a level, is
+        another run.
+        """
+        return digest({"replicate": self.replicate, "tasks": self.tasks})
 
 
 @dataclass(slots=True)
@@ -139,13 +143,13 @@ def _plan_corpus(
     level: str,
     held_out: str,
 ) -> str:
-    parent = held_out
+    parent = ""
     carried = {"source": source, "level_settings": settings}
     known = {"source": plan.tasks[held_out].settings["source"]}
     for step in LEVELS[: LEVELS.index(level) + 1]:
         identity = {**known, "domain": domain, **level_identity(step, settings)}
-        name = "held_out" if step == "L0" else "parent"
-        parent = plan.add("corpus", identity, {name: parent}, f"{domain} {step}", carried)
+        inputs = {"held_out": held_out} | ({} if step == "L0" else {"parent": parent})
+        parent = plan.add("corpus", identity, inputs, f"{domain} {step}", carried)
     return parent
 
 

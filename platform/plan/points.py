@@ -1,6 +1,6 @@
 """From the words of a command line to arms: composed, resolved and named, all errors together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
@@ -12,7 +12,7 @@ from davinci.platform.config.recipe import Recipe, Replicate
 from davinci.platform.config.resolve import Resolved, Runtime, resolve
 from davinci.platform.config.schema import Config, role_of
 
-SEED_FIELDS = ("seed", "data.world_seed")
+WORLD_FIELD = "data.world_seed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,6 @@ class Request:
     arms: tuple[PlannedArm, ...]
     runtime: Runtime
     dry_run: bool
-
-    @property
-    def digest(self) -> str:
-        """The identity of the sweep: its arms and their replicates."""
-        arms = [(arm.label, digest(arm.recipe), arm.replicates) for arm in self.arms]
-        return digest({"arms": arms, "baseline": self.baseline})
-
-
-Note = Callable[[str], None]
 
 
 def request_sweep(words: Sequence[str], loader: ConfigLoader, config_name: str) -> Request:
@@ -101,14 +92,14 @@ def _request(
     *,
     one_run: bool,
 ) -> Request:
-    seeds_given = any(axis in SEED_FIELDS for axis in expansion.axes)
     axes = {axis: v for axis, v in expansion.axes.items() if _role(axis) in ("identity", "group")}
     fixed = tuple(redact(word) for word in expansion.fixed if _role(word) != "runtime")
     arms: dict[str, PlannedArm] = {}
     for choices, resolved, _ in points:
-        replicates = resolved.replicates()
-        if one_run or seeds_given:
-            replicates = (resolved.first,)
+        replicates = resolved.replicates(
+            num_seeds=1 if one_run or "seed" in expansion.axes else resolved.num_seeds,
+            num_worlds=1 if one_run or WORLD_FIELD in expansion.axes else resolved.num_worlds,
+        )
         shown = {axis: choices[axis] for axis in axes}
         key = digest(resolved.recipe)
         if key in arms:

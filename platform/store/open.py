@@ -1,14 +1,24 @@
 """Opening the store: created on first use, refused when the database is something else."""
 
+import contextlib
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.store.tables import SCHEMA_VERSION, davinci_schema, metadata
+
+NUM_ATTEMPTS = 6
 
 
 def open_store(url: str) -> Engine:
@@ -43,27 +53,26 @@ def check_store(url: str) -> None:
     if parsed.get_backend_name() != "sqlite":
         _check_server(parsed)
     elif parsed.database and Path(parsed.database).exists():
-        _check_file(parsed, Path(parsed.database))
+        names = sqlite_tables(Path(parsed.database), "store.url")
+        _check_tables(parsed, names)
+        _check_version(create_engine(parsed))
 
 
-def _check_file(url: URL, path: Path) -> None:
-    shown = url.render_as_string(hide_password=True)
+def sqlite_tables(path: Path, field: str) -> list[str]:
+    """Return the names of the tables of an SQLite file.
+
+    Raises:
+        ConfigError: Naming `field`, if the file is not an SQLite database.
+    """
     if path.is_dir():
-        raise _refused(shown, "is a folder, not a database.")
-    if path.stat().st_size and path.read_bytes()[:16] != b"SQLite format 3\x00":
-        raise _refused(shown, "is a file, but not an SQLite database.")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        names = [
-            r[0] for r in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
-        ]
-        version = None
-        if davinci_schema.name in names:
-            version = connection.execute(f"SELECT version FROM {davinci_schema.name}").fetchone()
-    connection.close()
-    if names and davinci_schema.name not in names:
-        raise _refused(shown, f"is the database of something else (it has {_few(names)}).")
-    if version and version[0] != SCHEMA_VERSION:
-        raise _refused(shown, f"has version {version[0]}; this davinci has {SCHEMA_VERSION}.")
+        raise _refused(str(path), "is a folder, not a database.", field)
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head and head != b"SQLite format 3\x00":
+        raise _refused(str(path), "is a file, but not an SQLite database.", field)
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type='table'"
+        return [name for (name,) in connection.execute(query)]
 
 
 def _check_server(url: URL) -> None:
@@ -71,34 +80,57 @@ def _check_server(url: URL) -> None:
     try:
         engine = create_engine(url)
         names = inspect(engine).get_table_names()
-        engine.dispose()
     except (NoSuchModuleError, ModuleNotFoundError):
         raise _refused(shown, f"needs a driver for {url.drivername!r} installed.") from None
     except OperationalError as error:
         raise _refused(shown, f"does not answer: {str(error.orig).splitlines()[0]}.") from None
+    _check_tables(url, names)
+    _check_version(engine)
+
+
+def _check_tables(url: URL, names: list[str]) -> None:
     if names and davinci_schema.name not in names:
+        shown = url.render_as_string(hide_password=True)
         raise _refused(shown, f"is the database of something else (it has {_few(names)}).")
 
 
-def _create_tables(engine: Engine) -> None:
-    metadata.create_all(engine)
+def _check_version(engine: Engine) -> None:
     try:
-        with engine.begin() as connection:
-            if connection.scalar(select(davinci_schema.c.version)) is None:
-                connection.execute(davinci_schema.insert().values(version=SCHEMA_VERSION))
-    except IntegrityError:
-        pass  # another process was first
+        with engine.connect() as connection:
+            version = connection.scalar(select(davinci_schema.c.version))
+    except (OperationalError, ProgrammingError):
+        return  # it has no tables yet
+    finally:
+        engine.dispose()
+    if version not in (None, SCHEMA_VERSION):
+        shown = engine.url.render_as_string(hide_password=True)
+        raise _refused(shown, f"has version {version}; this davinci has {SCHEMA_VERSION}.")
+
+
+def _create_tables(engine: Engine) -> None:
+    for attempt in range(NUM_ATTEMPTS):
+        try:
+            metadata.create_all(engine)
+            with engine.begin() as connection:
+                if connection.scalar(select(davinci_schema.c.version)) is None:
+                    connection.execute(davinci_schema.insert().values(version=SCHEMA_VERSION))
+            return
+        except (IntegrityError, OperationalError, ProgrammingError):
+            # another process creates them at this moment: look again
+            if attempt == NUM_ATTEMPTS - 1:
+                raise
+            time.sleep(0.1 * 2**attempt)
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _refused(url: str, rule: str) -> ConfigError:
-    return ConfigError([Problem(field="store.url", value=url, rule=rule)])
+def _refused(url: str, rule: str, field: str = "store.url") -> ConfigError:
+    return ConfigError([Problem(field=field, value=url, rule=rule)])
 
 
 def _few(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Reading the store: whole sweeps as plain records, for statistics, reports and mirrors."""
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -134,7 +135,10 @@ def _run(connection: Connection, row: RowMapping) -> Run:
 
 
 def _state(tasks: Mapping[str, RowMapping]) -> tuple[str, str, str]:
-    """Return the state of a run from those of its tasks: failed beats running beats planned."""
+    """Return the state of a run from those of its tasks: failed beats running beats planned.
+
+    A task whose owner is silent is not running, whatever its row says: the run is interrupted.
+    """
     broken = [t for t in tasks.values() if t["state"] == "failed"]
     broken += [t for t in tasks.values() if t["state"] == "skipped"]
     if broken:
@@ -142,7 +146,11 @@ def _state(tasks: Mapping[str, RowMapping]) -> tuple[str, str, str]:
     states = {t["state"] for t in tasks.values()}
     if states == {"done"}:
         return "done", "", ""
-    return ("running" if "running" in states else "planned"), "", ""
+    if "running" not in states:
+        return "planned", "", ""
+    last_beat = max(t["heartbeat"] for t in tasks.values() if t["state"] == "running")
+    alive = last_beat > time.time() - tables.LEASE_S
+    return ("running" if alive else "interrupted"), "", ""
 
 
 def _segments(connection: Connection, digests: list[str]) -> list[RowMapping]:

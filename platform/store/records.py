@@ -56,7 +56,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a run used. `shared_frac` is the part of `cpu_s` that other runs of the store share."""
+    """What a run's own training and evaluation used."""
 
     tokens: int
     flops: float
@@ -69,7 +69,8 @@ class Cost:
 class Run:
     """One recipe with one replicate, with all that is known of it.
 
-    `state` is `done`, `failed`, `running` or `planned`; `cause` and `error` tell why it failed.
+    `state` is `done`, `failed`, `running`, `interrupted` (begun, but nobody is at it) or `planned`;
+    `cause` and `error` tell why it failed.
     `corpora` maps domain -> corpus digest; `num_parameters` counts tied weights once.
     `started` and `finished` are Unix times of its training and evaluation, 0 where not known.
     """
@@ -127,7 +128,7 @@ class Sweep:
     Attributes:
         axes: What was varied: override key -> values, in the order given. Empty for one point.
         fixed: Overrides that hold for every arm.
-        provenance: `git`, `python`, `platform`, `packages` (name -> version), `started`, `cpu`.
+        provenance: `git`, `python`, `platform`, `packages` (name -> version), `cpu`.
         num_tasks_unshared: Tasks that the runs would need without sharing; `num_tasks` with it;
             `num_tasks_reused` were already finished when the sweep was planned.
     """

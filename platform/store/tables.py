@@ -21,6 +21,9 @@ from sqlalchemy import (
 
 SCHEMA_VERSION = 1
 
+LEASE_S = 60.0
+"""A running task whose owner was silent for longer is anybody's."""
+
 metadata = MetaData()
 
 

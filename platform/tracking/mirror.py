@@ -15,6 +15,7 @@ from sqlalchemy import Engine, delete, select
 
 from davinci.platform.config.errors import redact
 from davinci.platform.config.identity import digest, flatten
+from davinci.platform.config.places import sqlite_path
 from davinci.platform.store import tables
 from davinci.platform.store.records import Arm, Run, Sweep
 from davinci.platform.store.write import replace
@@ -107,29 +108,37 @@ def _connect(url: str) -> tuple["MlflowClient", str]:
     if experiment is not None:
         return client, str(experiment.experiment_id)
     location = None
-    if url.startswith("sqlite:///"):
-        location = (Path(url.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri()
+    if file := sqlite_path(url):
+        location = (file.parent / "mlartifacts").as_uri()
     return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
 
 
 def _write_run(client: "MlflowClient", experiment: str, arm: Arm, run: Run) -> str:
-    from mlflow.entities import Param, RunTag
+    from mlflow.entities import Param
 
     name = f"{arm.label} · seed {run.seed}"
     started, finished = (int(1000 * t) or None for t in (run.started, run.finished))
-    created = client.create_run(experiment, start_time=started, run_name=name)
+    _delete_torsos(client, experiment, run)
+    created = client.create_run(
+        experiment, start_time=started, tags=run_tags(arm, run), run_name=name
+    )
     run_id = str(created.info.run_id)
     flat = {"seed": run.seed, "world_seed": run.world_seed, **flatten(arm.config)}
     params = [Param(k, str(v)[:MAX_PARAM_CHARS]) for k, v in flat.items()]
-    tags = [RunTag(key, value) for key, value in run_tags(arm, run).items()]
     for start in range(0, len(params), 100):
         client.log_batch(run_id, params=params[start : start + 100])
-    client.log_batch(run_id, tags=tags)
     metrics = _metrics(run)
     for start in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH])
     client.set_terminated(run_id, "FINISHED" if run.state == "done" else "FAILED", finished)
     return run_id
+
+
+def _delete_torsos(client: "MlflowClient", experiment: str, run: Run) -> None:
+    """Delete what a mirror that died half-way has left of this run."""
+    where = f"tags.`davinci.run` = '{run.digest}' and attributes.status = 'RUNNING'"
+    for torso in client.search_runs([experiment], where):
+        client.delete_run(torso.info.run_id)
 
 
 def _metrics(run: Run) -> list["Metric"]:
@@ -187,6 +196,7 @@ def _current(client: "MlflowClient", engine: Engine, run: Run, url: str) -> str:
 
 def _forget_if_gone(engine: Engine, url: str) -> None:
     """Forget what was mirrored into a local database that has been deleted since."""
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    file = sqlite_path(url)
+    if file is not None and not file.exists():
         with engine.begin() as connection:
             connection.execute(delete(tables.mirror).where(tables.mirror.c.tracking_url == url))

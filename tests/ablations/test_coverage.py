@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from davinci.ablations.alignment import ReplicateKey, align
 from davinci.ablations.statistics import Paired, paired_effect
-from davinci.platform.store.records import Floats
+from davinci.platform.store.records import Floats, Outcomes
 
 NUM_DRAWS = 400  # one standard error of a coverage of 95 % is 1.1 points
 
@@ -65,3 +66,44 @@ def test_the_crossed_bootstrap_of_three_seeds_covers_far_less() -> None:
         low, high = np.quantile(((seeds @ values) * items).sum(axis=1), [0.025, 0.975])
         bootstrap += low <= 0.0 <= high
     assert bootstrap / 200 < 0.91 < ours / 200
+
+
+def laws(rng: np.random.Generator, clusters: tuple[str, ...]) -> list[dict[ReplicateKey, Outcomes]]:
+    """Return two equally good arms of three seeds; each has learnt other laws of the eight."""
+    law = np.repeat(np.arange(8), (8, 11, 13, 15, 15, 17, 19, 22))
+    hardness = rng.normal(size=120) * 0.3
+    arms = []
+    for _ in range(2):
+        knows = rng.normal(size=8)
+        skill = rng.normal(0, 0.1, size=(3, 1)) + knows[law]
+        right = (skill + rng.normal(size=(3, 120)) > hardness).astype(float)
+        arms.append(
+            {
+                ReplicateKey(0, seed): Outcomes(
+                    benchmark="laws",
+                    domain="science",
+                    protocol="generative",
+                    metric="accuracy",
+                    higher_is_better=True,
+                    item_ids=tuple(map(str, range(120))),
+                    values=right[seed],
+                    weights=np.ones(120),
+                    clusters=clusters and tuple(map(str, law)),
+                )
+                for seed in range(3)
+            }
+        )
+    return arms
+
+
+def test_clones_of_eight_laws_count_as_eight_and_not_as_120() -> None:
+    false_alarms = {}
+    for clusters in ((), ("yes",)):
+        rng = np.random.default_rng(21)
+        alarms = 0
+        for _ in range(NUM_DRAWS):
+            effect = paired_effect(align(*laws(rng, clusters)).pairs, bounded=True)
+            alarms += effect.p_value < 0.05
+        false_alarms[bool(clusters)] = alarms / NUM_DRAWS
+    assert false_alarms[False] > 0.3  # items taken as independent
+    assert 0.02 <= false_alarms[True] <= 0.08

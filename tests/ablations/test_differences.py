@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 
 from davinci.ablations.comparison import compare
 from davinci.ablations.differences import shared_settings
@@ -83,6 +84,60 @@ def test_a_mixture_explains_weights_but_not_tokens() -> None:
     explained = {d.field: d.explained_by for d in found.differences}
     assert explained["stages.0.weights.math"] == "mixture"
     assert explained["stages.0.tokens"] == ""
+
+
+@pytest.mark.parametrize(
+    ("axis", "explained", "confounded"),
+    [
+        ("scale.lr_peak", "optimizer.lr_peak", "stages.0.tokens"),
+        ("scale.hidden_size", "model.hidden_size", "model.num_layers"),
+        ("scale.vocab_size", "data.tokenizer_vocab_size", "model.hidden_size"),
+        ("scale.tokens", "stages.0.tokens", "stages.0.batch_tokens"),
+        ("scale", "optimizer.lr_peak", "optimizer.beta2"),
+        ("scale", "model.hidden_size", "stages.0.schedule"),
+        ("trainer", "optimizer.beta2", "optimizer.lr_peak"),
+        ("trainer.precision", "precision", "optimizer.beta2"),
+        ("trainer.weight_decay", "optimizer.weight_decay", "optimizer.beta2"),
+        ("curriculum", "stages.0.schedule", "stages.0.batch_tokens"),
+        ("mixture", "stages.0.weights.math", "stages.0.tokens"),
+        ("mixture.weights.math", "stages.0.weights.math", "stages.0.weights.qa"),
+        ("data", "data.source.name", "data.tokenizer_vocab_size"),
+        ("data.documents", "data.source.documents", "data.levels.math"),
+        ("data.level_of.math", "data.levels.math", "data.levels.qa"),
+        ("data.rules.min_chars", "data.level_settings.rules.min_chars", "data.levels.math"),
+        ("evaluation.max_items", "evaluation.max_items", "evaluation.protocols.0"),
+    ],
+)
+def test_an_axis_explains_its_own_fields_and_no_other(
+    axis: str, explained: str, confounded: str
+) -> None:
+    arms = [arm(value, nested(explained, confounded, value), (), **{axis: value}) for value in "ab"]
+    found = {d.field: d.explained_by for d in compare(sweep(*arms)).differences}
+    assert found == {explained: axis, confounded: ""}
+
+
+def nested(one: str, other: str, value: str) -> dict[str, Any]:
+    """Return a configuration in which these two dotted fields have this value."""
+    tree: dict[str, Any] = {}
+    for field in (one, other):
+        *path, last = field.split(".")
+        here = tree
+        for part in path:
+            here = here.setdefault(part, {})
+        here[last] = value
+    return tree
+
+
+def test_a_curriculum_explains_all_of_a_stage_that_only_one_arm_has() -> None:
+    two = [*stage(5, math=1.0), stage(5, math=1.0)[0] | {"batch_tokens": 512}]
+    found = compare(
+        sweep(
+            arm("a", config(), (), curriculum="single"),
+            arm("b", config(stages=two), (), curriculum="two_stage"),
+        )
+    )
+    assert {d.field for d in found.differences} >= {"stages.0.tokens", "stages.1.batch_tokens"}
+    assert not found.confounders
 
 
 def test_one_domain_s_level_explains_levels() -> None:

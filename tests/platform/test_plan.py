@@ -1,5 +1,6 @@
 """Equal work is planned once; what differs is planned apart, and only that."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from davinci.platform.config.compose import config_loader
 from davinci.platform.config.schema import register_schema
 from davinci.platform.plan.plan import Plan, make_plan
 from davinci.platform.plan.points import request_sweep
+from davinci.platform.plan.sweep import plan_sweep
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -88,3 +90,32 @@ def test_sharing_is_counted(loader: ConfigLoader) -> None:
     own = 1 + 15 + 1 + 5 + 1 + 3  # held out, corpora, tokenizer, shards, segment, evaluations
     assert plan.num_tasks_unshared == 2 * own
     assert len(plan.tasks) == own + 4
+
+
+def test_arms_that_are_the_same_work_become_one(loader: ConfigLoader) -> None:
+    words = ["data.level=L1,L2", "data.rules.min_chars=40,50", "seeds=1"]
+    planned = plan_sweep(request_sweep(words, loader, "config"))
+    assert list(planned.runs) == [
+        "level L1, min_chars 40",
+        "level L2, min_chars 40",
+        "level L2, min_chars 50",
+    ]
+    assert planned.merged == {"level L1, min_chars 50": "level L1, min_chars 40"}
+    assert [arm.label for arm in planned.request.arms] == list(planned.runs)
+
+
+def test_changed_data_make_another_run_and_another_sweep(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    def digests(text: str) -> tuple[str, str]:
+        line = json.dumps({"text": text * 30})
+        (tmp_path / "general.jsonl").write_text(f"{line}\n" * 20)
+        weights = "mixture.weights={general: 1, code: 0, math: 0, science: 0, qa: 0}"
+        words = ["data=files", f"data.path={tmp_path}", weights, "seeds=1"]
+        planned = plan_sweep(request_sweep(words, loader, "config"))
+        return planned.digest, planned.plan.runs[0].digest
+
+    before, after = digests("a cold morning. "), digests("a warm evening. ")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert digests("a cold morning. ") == before

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from davinci.platform.config.errors import ConfigError
-from davinci.platform.ledger.ledger import Ledger, Usage
+from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.ledger.task import Task
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
@@ -101,41 +101,6 @@ def test_an_unknown_sweep_is_said_to_be_unknown(engine: Engine) -> None:
         load_sweep(engine, "f" * 64)
     with pytest.raises(UnknownSweep, match="No sweep begins"):
         find_sweep(engine, "abc")
-
-
-def test_a_task_is_leased_once_and_finished_once(engine: Engine) -> None:
-    task = Task(kind="held_out", settings={"x": 1})
-    mine, yours = Ledger(engine, "elsewhere:1"), Ledger(engine, "elsewhere:2")
-    mine.plan([task])
-    yours.plan([task])
-    assert mine.claim(task.digest)
-    assert not yours.claim(task.digest)
-    mine.done(task.digest, Usage(wall_s=1.0, cpu_s=0.5, max_rss_bytes=7))
-    assert not yours.claim(task.digest)
-    assert mine.states([task.digest]) == {task.digest: "done"}
-
-
-def test_a_silent_lease_becomes_anybodys(engine: Engine) -> None:
-    task = Task(kind="held_out", settings={"x": 1})
-    dead, alive = Ledger(engine, "elsewhere:1"), Ledger(engine, "elsewhere:2")
-    dead.plan([task])
-    assert dead.claim(task.digest)
-    with engine.begin() as connection:
-        connection.execute(tables.task.update().values(heartbeat=0.0))
-    assert alive.claim(task.digest)
-
-
-def test_a_failed_task_is_tried_again_and_keeps_count(engine: Engine) -> None:
-    task = Task(kind="held_out", settings={"x": 1})
-    ledger = Ledger(engine, "elsewhere:1")
-    ledger.plan([task])
-    usage = Usage(wall_s=1.0, cpu_s=0.5, max_rss_bytes=7)
-    assert ledger.claim(task.digest)
-    ledger.failed(task.digest, "diverged", "Traceback ...", usage)
-    assert ledger.claim(task.digest)
-    with engine.connect() as connection:
-        row = connection.execute(select(tables.task)).mappings().one()
-    assert (row["state"], row["attempts"], row["cause"]) == ("running", 2, "")
 
 
 def test_many_processes_may_open_an_empty_store_and_plan_the_same_at_once(tmp_path: Path) -> None:

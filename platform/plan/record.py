@@ -1,0 +1,65 @@
+"""A sweep's rows in the store: what was asked for, before anything is computed."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, update
+
+from davinci.platform.config.identity import digest, plain
+from davinci.platform.plan.points import PlannedArm
+from davinci.platform.plan.sweep import PlannedSweep
+from davinci.platform.store import tables
+from davinci.platform.store.provenance import provenance
+from davinci.platform.store.write import put
+
+
+def record_sweep(engine: Engine, planned: PlannedSweep, command: str, num_reused: int) -> None:
+    """Write a sweep, its arms and its runs; asking for the same again changes nothing."""
+    request = planned.request
+    row = {
+        "digest": planned.digest,
+        "name": request.name,
+        "command": command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "axes": [[axis, list(values)] for axis, values in request.axes.items()],
+        "fixed": list(request.fixed),
+        "baseline": request.baseline,
+        "provenance": provenance(),
+        "num_tasks": len(planned.plan.tasks),
+        "num_tasks_unshared": planned.plan.num_tasks_unshared,
+        "num_tasks_reused": num_reused,
+    }
+    with engine.begin() as connection:
+        if put(connection, tables.sweep, row):
+            for position, arm in enumerate(request.arms):
+                _record_arm(connection, planned, position, arm)
+
+
+def refresh_provenance(engine: Engine, sweep: str) -> None:
+    """Write down the code and the machine that have just computed tasks of a sweep."""
+    with engine.begin() as connection:
+        where = tables.sweep.c.digest == sweep
+        connection.execute(update(tables.sweep).where(where).values(provenance=provenance()))
+
+
+def _record_arm(
+    connection: Connection, planned: PlannedSweep, position: int, arm: PlannedArm
+) -> None:
+    recipe = digest(arm.recipe)
+    put(connection, tables.recipe, {"digest": recipe, "config": plain(arm.recipe)})
+    row = {
+        "sweep": planned.digest,
+        "position": position,
+        "label": arm.label,
+        "recipe": recipe,
+        "choices": dict(arm.choices),
+        "overrides": list(arm.overrides),
+    }
+    put(connection, tables.arm, row)
+    for run in planned.runs[arm.label]:
+        put(
+            connection, tables.run, {"digest": run.digest, "recipe": recipe, **plain(run.replicate)}
+        )
+        for role, task in run.tasks.items():
+            put(connection, tables.run_task, {"run": run.digest, "role": role, "task": task})
+        place = {"sweep": planned.digest, "position": position, "run": run.digest}
+        put(connection, tables.arm_run, place)
