@@ -1,0 +1,51 @@
+"""Nothing in the README that does not work."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
+COMMANDS = [
+    line for block in BLOCKS for line in block.splitlines() if line.startswith("python run.py")
+]
+
+
+def test_the_readme_has_its_commands() -> None:
+    assert len(COMMANDS) == 3
+    assert "make demo" in README
+    assert "make test" in README
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_is_understood(command: str, tmp_path: Path) -> None:
+    for domain in ("general", "code"):
+        (tmp_path / f"{domain}.jsonl").write_text(json.dumps({"text": "a text"}))
+    words = shlex.split(command.replace("my_data", str(tmp_path)))[2:]
+    looking = [f"output_dir={tmp_path / 'out'}", "sweep.dry_run=true"]
+    run = subprocess.run(
+        [sys.executable, "run.py", *words, *looking], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Dry run" in run.stdout
+
+
+def test_every_option_in_the_table_of_axes_is_there() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", README, flags=re.M)
+    assert {group for group, _ in rows} >= {"data", "mixture", "curriculum", "evaluation", "scale"}
+    for group, options in rows:
+        for option in re.findall(r"`([\w]+)`", options):
+            assert (ROOT / "conf" / group / f"{option}.yaml").exists(), f"{group}={option}"
+
+
+def test_every_file_and_folder_that_the_readme_names_is_there() -> None:
+    for place in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / place).exists(), place
+    for place in re.findall(r"^\| `(\w+/|run\.py)`", README, flags=re.M):
+        assert (ROOT / place).exists(), place
