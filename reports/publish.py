@@ -32,8 +32,8 @@ def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) ->
     reports = request.runtime.output_dir / "reports"
     page = write_reports(engine, sweep, reports)
     print_summary(compare(sweep), console)
-    console.print(f"report  {page}", highlight=False, soft_wrap=True)
-    console.print(f"index   {reports / 'index.html'}", highlight=False, soft_wrap=True)
+    console.print(f"report  {_shown(page)}", highlight=False, soft_wrap=True)
+    console.print(f"index   {_shown(reports / 'index.html')}", highlight=False, soft_wrap=True)
     if request.runtime.mlflow_url:
         mirror(engine, sweep, request, page, console)
 
@@ -59,5 +59,13 @@ def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: 
         why = redact(f"MLflow was not updated ({type(error).__name__}: {error}).")
         console.print(why, style="red", markup=False)
         return
-    ui = f"davinci ui --output-dir {shlex.quote(str(request.runtime.output_dir))}"
+    words = [_shown(Path(sys.executable).with_name("davinci")), "ui"]
+    words += ["--output-dir", _shown(request.runtime.output_dir)]
+    ui = shlex.join(words)
     console.print(f"MLflow  {ui}  ({written} runs written)", highlight=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
