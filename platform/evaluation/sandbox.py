@@ -5,6 +5,9 @@ folder, limits on processor time, memory, files and processes, and a wall-clock 
 its whole process group. Where Linux allows it, the process is alone in its user, network and
 process namespaces (no network at all; whatever it leaves behind dies with it), and an unprivileged
 user where we are root. Behind that, an audit hook forbids sockets, processes and writing.
+
+It protects the machine, not the verdict: tests run in the program's own process, and a program that
+walks the interpreter's frames can forge what is reported of it.
 """
 
 import contextlib
