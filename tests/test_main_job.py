@@ -223,6 +223,20 @@ def wait_until_gone(group: int) -> None:
     raise AssertionError("processes of a killed sweep are still there after 30 s")
 
 
+def test_two_controllers_at_once_share_the_work(tmp_path: Path) -> None:
+    words = ("-m", "data.level=L1", *TINY, "seeds=2", "evaluation=bpb", "store.mlflow=false")
+    command = [sys.executable, "run.py", *words, f"output_dir={tmp_path}"]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    done = tasks_in(tmp_path, "done")
+    assert set(done.values()) == {1}
+    computed = [int(re.findall(r"computed (\d+) tasks", text)[0]) for text in said]
+    assert sum(computed) == len(done)
+
+
 def test_the_same_command_over_changed_files_gives_the_new_scores(tmp_path: Path) -> None:
     def score(words_known: str) -> str:
         draw = random.Random(0)
