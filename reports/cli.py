@@ -99,6 +99,7 @@ def _ui(arguments: argparse.Namespace) -> int:
     path = arguments.output_dir.absolute() / "mlflow.db"
     if not path.exists():
         raise NothingThere(f"There is no MLflow database at {path}; `python run.py` makes one.")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves this machine
     words = ["mlflow", "ui", "--backend-store-uri", sqlite_url(path)]
     os.execv(sys.executable, [sys.executable, "-m", *words, "--port", str(arguments.port)])
 

@@ -131,8 +131,15 @@ def test_the_table_beside_the_report_holds_the_scores_of_the_store(outputs: Path
     sweep = newest_sweep(outputs)
     table = outputs / "reports" / sweep.digest[:12] / "scores.csv"
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
-    metrics = {(o.protocol, o.benchmark, o.metric) for o in sweep.arms[0].runs[0].outcomes}
-    assert len(rows) >= 2 * len(metrics)
+    shown = {(r["arm"], r["protocol"], r["benchmark"], r["metric"]): r["score"] for r in rows}
+    stored: dict[tuple[str, str, str, str], list[float]] = {}
+    for arm in sweep.arms:
+        for outcome in (o for run in arm.runs for o in run.outcomes):
+            key = (arm.label, outcome.protocol, outcome.benchmark, outcome.metric)
+            stored.setdefault(key, []).append(outcome.score)
+    assert set(shown) == set(stored)
+    for key, scores in stored.items():
+        assert float(shown[key]) == pytest.approx(sum(scores) / 3), key
 
 
 def test_the_same_command_again_recomputes_nothing_and_says_so(outputs: Path) -> None:

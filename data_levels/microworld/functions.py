@@ -7,7 +7,6 @@ from random import Random
 
 from davinci.data_levels.microworld.world import World, apply
 
-MAX_OPERATIONS = 3
 TEST_INPUTS = (0, 1, 2, 5, 9)
 Operation = tuple[str, int]
 

@@ -180,19 +180,15 @@ class LocalExecutor:
         job.pipe.close()
         del self._jobs[job.task.digest]
         ended = job.ended or _killed(job)
-        state = "failed" if ended.cause else "done"
+        if not ended.cause and not self._layout.publish(job.task):
+            ended = child.Ended("infrastructure", "its draft has gone", ended.usage)
         if ended.cause:
             self._failed[job.task.digest] = f"{ended.cause}: {_last_line(ended.error)}"
             self._ledger.failed(job.task.digest, ended.cause, ended.error, ended.usage)
-        elif self._layout.publish(job.task):
+        else:
             self._settle(job.task, ended.usage)
             self._done.add(job.task.digest)
-        else:
-            self._failed[job.task.digest] = "infrastructure: its draft has gone"
-            self._ledger.failed(
-                job.task.digest, "infrastructure", "its draft has gone", ended.usage
-            )
-        self._view.finished(job.task, ended.cause or state, ended.usage.wall_s)
+        self._view.finished(job.task, ended.cause or "done", ended.usage.wall_s)
 
     def _settle(self, task: Task, usage: Usage) -> None:
         record_result(self._engine, task.digest, task.kind, self._layout.artifact(task))

@@ -42,6 +42,16 @@ def test_any_stretch_can_be_read_by_itself() -> None:
             assert np.array_equal(part, full[start:stop])
 
 
+def test_seed_and_stage_change_both_the_domains_and_the_windows_within_one() -> None:
+    first = make().windows(0, 500)
+    maths = make().domains.index("math")
+    for key in ((1, 0), (0, 1)):
+        other = make(*key).windows(0, 500)
+        assert first.domains.tolist() != other.domains.tolist()
+        drawn = [w.begins[w.domains == maths][:200].tolist() for w in (first, other)]
+        assert drawn[0] != drawn[1]
+
+
 def test_the_same_seed_gives_the_same_order_and_another_does_not() -> None:
     first, same, other, later = (
         make(*key).windows(0, 500).begins.tolist() for key in ((0, 0), (0, 0), (1, 0), (0, 1))
