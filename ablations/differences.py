@@ -9,11 +9,14 @@ from davinci.platform.store.records import Arm, Sweep
 MISSING = "(absent)"
 
 AXIS_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "data": ("data.source", "data.levels", "data.level_settings"),
+    "data": ("data.source", "data.levels", "data.level_settings", "data.tokenizer"),
     "data.source": ("data.source.name", "data.source.options"),
     "data.documents": ("data.source.documents",),
     "data.path": ("data.source.options.path",),
     "data.held_out_frac": ("data.source.options.held_out_frac",),
+    "data.stage": ("data.source.options.stage",),
+    "data.entries": ("data.source.options.entries",),
+    "data.below": ("data.source.options.below",),
     "data.level": ("data.levels",),
     "mixture": ("stages.*.weights",),
     "curriculum": (
@@ -60,6 +63,13 @@ RENAMED: Mapping[str, str] = {
     "data.rules": "data.level_settings.rules",
     "data.classifier": "data.level_settings.classifier",
     "data.teacher": "data.level_settings.teacher",
+    "data.refinement": "data.level_settings.refinement",
+    "data.completion": "data.level_settings.completion",
+    "data.context": "data.level_settings.context",
+    "data.environment": "data.level_settings.environment",
+    "data.ecosystem": "data.level_settings.ecosystem",
+    "data.world": "data.level_settings.world",
+    "data.on_violation": "data.level_settings.on_violation",
     "mixture.weights": "stages.*.weights",
     "curriculum.stages": "stages",
     "scale": "model",

@@ -1,240 +1,259 @@
-"""Builds one domain's corpus at one level from the corpus one level below (L0: from the source).
+"""Builds one domain's corpus at one level from the corpus one level before (L0: from the source).
 
-Documents in = documents out + documents dropped by reason, at every step: asserted here. What the
-level promises is measured here too, and stands in the manifest.
+Documents in = documents out + documents dropped by reason, at every step and over all of them:
+asserted here. What the level promises is measured on every document and stands in the manifest. A
+build that was killed goes on where it was when it is started again on the same folder.
 """
 
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
+from davinci.data_levels.accounts import Report, Totals, add_up
+from davinci.data_levels.chain import EXPERIMENTAL, LEVELS, chain_of
 from davinci.data_levels.corpus import (
+    DIGESTS_DIR,
+    DOCUMENTS_DIR,
+    PART_BYTES,
     Progress,
-    content_digest,
-    num_bytes,
-    read_documents,
+    digest_of_parts,
+    part_names,
     silent,
-    write_documents,
 )
-from davinci.data_levels.document import LEVELS, Document, Domain
+from davinci.data_levels.document import Domain
+from davinci.data_levels.engine import Engine
+from davinci.data_levels.flow import Operate, ReadParts, Rules, Settle, same_id, same_text
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.step import StepRun
-from davinci.data_levels.manifest import Invariant, Manifest, Step, write_manifest
-from davinci.data_levels.samples import choose_samples
-from davinci.data_levels.settings import LevelSettings, TeacherSettings
+from davinci.data_levels.levels.operator import Check, LevelContext, Prepared
+from davinci.data_levels.manifest import (
+    MANIFEST_FILE,
+    Invariant,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.source import Source, SourceSettings
 from davinci.data_levels.sources import open_source
-from davinci.data_levels.teacher import PROMPTS, choose_teacher, concurrency_of, notes_of
+
+WORK_DIR = "work"
+DIGEST_BYTES = 32
 
 
-@runtime_checkable
-class ExplainsLabels(Protocol):
-    """A source that says where its quality labels come from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSettings:
+    """What to build: one domain of a source, at the last level of a chain.
 
-    def label_notes(self) -> Sequence[str]:
-        """Return sentences for the manifest of L3."""
+    `chain` is the name of the whole chain; its last level is the one to build.
+    """
+
+    source: SourceSettings
+    domain: Domain
+    chain: str
+    levels: LevelSettings
+
+    @property
+    def level(self) -> str:
+        """The level to build."""
+        return chain_of(self.chain)[-1]
+
+    @property
+    def climbs(self) -> bool:
+        """Whether this is a rung of the ladder: documents that are as deep already pass by."""
+        chain = chain_of(self.chain)
+        return chain == LEVELS[: len(chain)]
 
 
 def build_corpus(
-    source: SourceSettings,
-    domain: Domain,
-    level: str,
-    settings: LevelSettings,
+    settings: CorpusSettings,
     *,
     parent: Path | None,
     out: Path,
     held_out: Path | None = None,
     progress: Progress = silent,
+    workers: int = 1,
+    part_bytes: int = PART_BYTES,
 ) -> Manifest:
-    """Build one corpus into the folder `out`: `documents.jsonl` and `manifest.json`.
+    """Build one corpus into the folder `out`; see `corpus` for what it holds.
 
     Args:
-        source: Where the documents come from.
-        domain: Which of its domains.
-        level: The level to build.
-        settings: Parameters of the levels.
-        parent: Corpus folder of the same domain one level below; None for L0.
-        out: Folder to write into, made if need be.
-        held_out: Folder of the same source's held-out data, to count the documents that repeat
-            some of it; None leaves that out, and the manifest says so.
-        progress: Told as the documents go through.
+        settings: What to build.
+        parent: Corpus folder of the same domain, one level of the chain before; None for L0.
+        out: Folder to write into, made if need be; an unfinished build there goes on.
+        held_out: Folder of the same source's held-out data, which L0 keeps out of the corpus; made
+            from the source where it is not given.
+        progress: Told as the parts go through.
+        workers: Parts worked on at the same time, each in a process.
+        part_bytes: Size of L0's parts, which all levels keep; it changes no document.
 
     Raises:
-        ValueError: If the level is unknown, the parent is missing, or there is no teacher for it.
+        ValueError: If the parent does not fit the level, an invariant was violated and is fatal, or
+            the level's settings cannot be worked with.
     """
-    _check_level(level, parent)
-    started = time.perf_counter()
-    opened = open_source(source)
-    before = [] if parent is None else list(read_documents(parent))
-    runs, teacher = _run_level(opened, domain, level, settings, before, progress)
-    kept = runs[-1].result.kept
-    dropped = [drop for run in runs for drop in run.result.dropped]
-    steps = _describe_steps(before or [*kept, *(drop.document for drop in dropped)], runs)
-    overlap, unchecked = _overlap(kept, held_out)
-    invariants = [*_measure(level, before, kept), *(i for run in runs for i in run.invariants)]
-    out.mkdir(parents=True, exist_ok=True)
-    write_documents(kept, out)
-    manifest = Manifest(
-        source=source.name,
-        domain=domain,
-        level=level,
-        teacher=teacher,
-        documents_in=steps[0].documents_in,
-        bytes_in=steps[0].bytes_in,
-        documents_out=steps[-1].documents_out,
-        bytes_out=steps[-1].bytes_out,
-        digest=content_digest(kept),
-        seconds=time.perf_counter() - started,
-        steps=tuple(steps),
-        invariants=(*invariants, *overlap),
-        samples=choose_samples({d.id: d.text for d in before}, kept, dropped),
-        notes=(*(note for run in runs for note in run.notes), *unchecked),
-    )
+    if (parent is None) != (settings.level == "L0"):
+        raise ValueError(
+            f"L0 is built from the source, all others from a corpus; got {settings.chain=}, "
+            f"{parent=}."
+        )
+    engine = Engine(work=out / WORK_DIR, workers=workers, progress=progress)
+    if (out / MANIFEST_FILE).is_file():
+        engine.clear()  # a kill may have come between the two
+        return read_manifest(out)
+    (out / DOCUMENTS_DIR).mkdir(parents=True, exist_ok=True)
+    source = open_source(settings.source)
+    if parent is None:
+        manifest = _acquire(settings, source, engine, out, held_out, part_bytes)
+    else:
+        manifest = _climb(settings, source, engine, out, parent)
     write_manifest(manifest, out)
+    engine.clear()
+    return read_manifest(out)
+
+
+def _acquire(
+    settings: CorpusSettings,
+    source: Source,
+    engine: Engine,
+    out: Path,
+    held_out: Path | None,
+    part_bytes: int,
+) -> Manifest:
+    from davinci.data_levels.held_out import write_held_out
+    from davinci.data_levels.levels.l0 import STEP, Acquire, check_unique_ids
+
+    started = time.perf_counter()
+    if held_out is None:
+        held_out = engine.work / "held_out"
+        write_held_out(source.held_out(), held_out)
+    step = Acquire(
+        source, settings.domain, held_out, out=out, work=engine.work, part_bytes=part_bytes
+    )
+    engine.run(STEP, [step], source.num_inputs(settings.domain), "acquiring documents")
+    total = check_unique_ids(out, engine.work)
+    operators = {STEP: (LEVEL_VERSIONS["L0"], _plain(settings.source))}
+    totals = add_up(engine.work / "reports", part_names(out), operators)
+    unique = Invariant(name="unique_ids", checked=total, violations=0)
+    provenance = totals.invariants or (Invariant(name="provenance", checked=0, violations=0),)
+    totals = totals._replace(invariants=(unique, *provenance))
+    notes = () if total else (f"The source {source.name!r} has no {settings.domain} documents.",)
+    return _manifest(settings, out, None, totals, notes=notes, started=started)
+
+
+def _climb(
+    settings: CorpusSettings, source: Source, engine: Engine, out: Path, parent: Path
+) -> Manifest:
+    started = time.perf_counter()
+    context = LevelContext(
+        source=source,
+        domain=settings.domain,
+        settings=settings.levels,
+        parent=parent,
+        work=engine.work / "prepared",
+        engine=engine,
+    )
+    context.work.mkdir(parents=True, exist_ok=True)
+    module = import_module(f"davinci.data_levels.levels.{settings.level.lower()}")
+    prepared: Prepared = module.prepare(context)
+    report, reports = Report(), engine.work / "reports"
+    rules = _rules(settings, prepared)
+    pipeline = [
+        ReadParts(parent, report, level=settings.level, climbs=settings.climbs),
+        *(Operate(operator, report) for operator in prepared.operators),
+        Settle(out, report, reports, rules),
+    ]
+    parts = part_names(parent)
+    engine.run("level", pipeline, len(parts), f"{settings.domain} {settings.chain}")
+    operators = {o.name: (o.version, o.parameters) for o in prepared.operators}
+    totals = add_up(reports, parts, operators)
+    notes = (*prepared.notes(totals.counts), *_passed_by(totals), *_experimental(settings.level))
+    return _manifest(
+        settings, out, parent, totals, teacher=prepared.teacher, notes=notes, started=started
+    )
+
+
+def _rules(settings: CorpusSettings, prepared: Prepared) -> Rules:
+    level = settings.level
+    own: dict[str, Check] = {"subset": same_id}
+    if level == "L1":
+        own = {"same_ids": same_id}
+    elif level in ("L2", "L3"):
+        own["text_unchanged"] = same_text
+    return Rules(
+        level=level,
+        checks={**own, **prepared.checks},
+        policy="fatal" if prepared.strict else settings.levels.on_violation,
+        may_drop=level != "L1",
+    )
+
+
+def _manifest(
+    settings: CorpusSettings,
+    out: Path,
+    parent: Path | None,
+    totals: Totals,
+    *,
+    started: float,
+    teacher: str = "",
+    notes: tuple[str, ...] = (),
+) -> Manifest:
+    first, last = totals.steps[0], totals.steps[-1]
+    passed, passed_bytes = totals.passed_by
+    manifest = Manifest(
+        source=settings.source.name,
+        domain=settings.domain,
+        level=settings.level,
+        chain=settings.chain,
+        parents=() if parent is None else (digest_of_parts(parent),),
+        teacher=teacher,
+        documents_in=first.documents_in + passed,
+        bytes_in=first.bytes_in + passed_bytes,
+        documents_out=last.documents_out + passed,
+        bytes_out=last.bytes_out + passed_bytes,
+        digest=digest_of_parts(out),
+        seconds=time.perf_counter() - started,
+        counts=totals.counts,
+        steps=totals.steps,
+        invariants=totals.invariants,
+        samples=totals.samples,
+        notes=notes,
+    )
+    _assert_nothing_lost(manifest, out, parent)
     return manifest
 
 
-def level_identity(level: str, settings: LevelSettings) -> dict[str, Any]:
-    """Return plain data that determines what the level does: its version and what it uses.
-
-    Settings that equal their defaults are left out, so that adding one changes no digest; so are
-    those that other levels use, and the name of the variable that holds the endpoint's key.
-
-    Raises:
-        ValueError: If the level is unknown.
-    """
-    if level not in LEVELS:
-        raise ValueError(f"No data level {level!r} (`data.level`); known: {', '.join(LEVELS)}.")
-    identity: dict[str, Any] = {"level": level, "version": LEVEL_VERSIONS[level]}
-    if level == "L2":
-        identity["rules"] = _changed(settings.rules)
-    if level == "L3":
-        identity["classifier"] = _changed(settings.classifier)
-    if level in PROMPTS:
-        identity["teacher"] = _teacher_identity(level, settings.teacher)
-    return identity
+def _assert_nothing_lost(manifest: Manifest, out: Path, parent: Path | None) -> None:
+    """Compare the accounts with one another and with what lies on disk."""
+    dropped = sum(sum(step.dropped.values()) for step in manifest.steps)
+    assert manifest.documents_in == manifest.documents_out + dropped, "documents were lost"
+    for before, after in zip(manifest.steps, manifest.steps[1:], strict=False):
+        assert before.documents_out == after.documents_in, f"lost before {after.name}"
+    assert manifest.documents_out == _num_documents(out), "documents were lost in writing"
+    if parent is not None:
+        assert manifest.documents_in == _num_documents(parent), "documents were lost in reading"
 
 
-def _teacher_identity(level: str, settings: TeacherSettings) -> dict[str, Any]:
-    if settings.kind != "endpoint":
-        return {"kind": settings.kind}
-    changed = _changed(settings)
-    changed.pop("api_key_env", None)
-    return {**changed, "prompt": PROMPTS[level]}
+def _num_documents(corpus: Path) -> int:
+    sizes = ((corpus / DIGESTS_DIR / f"{part}.bin").stat().st_size for part in part_names(corpus))
+    return sum(sizes) // DIGEST_BYTES
 
 
-def _changed(settings: Any) -> dict[str, Any]:
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    default = type(settings)()
-    return {name: value for name, value in values.items() if value != getattr(default, name)}
+def _passed_by(totals: Totals) -> tuple[str, ...]:
+    number, _ = totals.passed_by
+    if not number:
+        return ()
+    return (f"{number:,} documents have this level as their source publishes them: left as is.",)
 
 
-def _check_level(level: str, parent: Path | None) -> None:
-    if level not in LEVELS:
-        raise ValueError(f"No data level {level!r} (`data.level`); known: {', '.join(LEVELS)}.")
-    if (parent is None) != (level == "L0"):
-        raise ValueError(
-            f"L0 is built from the source, all others from a corpus; got {level=}, {parent=}."
-        )
+def _experimental(level: str) -> tuple[str, ...]:
+    if level not in EXPERIMENTAL:
+        return ()
+    return (f"{level} is experimental: the papers describe this level and did not build it.",)
 
 
-def _run_level(
-    source: Source,
-    domain: Domain,
-    level: str,
-    settings: LevelSettings,
-    documents: list[Document],
-    progress: Progress,
-) -> tuple[list[StepRun], str]:
-    """Return the steps of one level, and the label of the teacher who wrote, if any did."""
-    if level == "L0":
-        from davinci.data_levels.levels import l0
-
-        return l0.run(source, domain), ""
-    if level == "L1":
-        from davinci.data_levels.levels import l1
-
-        return l1.run(documents, progress), ""
-    if level == "L2":
-        from davinci.data_levels.levels import l2
-
-        return l2.run(documents, settings.rules, progress), ""
-    if level == "L3":
-        from davinci.data_levels.levels import l3
-
-        runs = l3.run(documents, source.labels(domain, documents), settings.classifier)
-        about_labels = tuple(source.label_notes()) if isinstance(source, ExplainsLabels) else ()
-        return [replace(runs[-1], notes=(*runs[-1].notes, *about_labels))], ""
-    return _run_teacher_level(source, level, settings.teacher, documents, progress)
-
-
-def _run_teacher_level(
-    source: Source,
-    level: str,
-    settings: TeacherSettings,
-    documents: list[Document],
-    progress: Progress,
-) -> tuple[list[StepRun], str]:
-    from davinci.data_levels.levels import l4, l5
-
-    teacher = choose_teacher(source, settings)
-    run = l4.run if level == "L4" else l5.run
-    runs = run(documents, teacher, concurrency_of(teacher), progress)
-    notes = (*runs[-1].notes, *notes_of(teacher))
-    return [*runs[:-1], replace(runs[-1], notes=notes)], teacher.label
-
-
-def _describe_steps(documents: Sequence[Document], runs: Sequence[StepRun]) -> list[Step]:
-    """Return the manifest's lines, and assert that no step lost a document silently."""
-    steps: list[Step] = []
-    documents_in, bytes_in = len(documents), num_bytes(documents)
-    for run in runs:
-        kept, dropped, edited = run.result
-        assert documents_in == len(kept) + len(dropped), f"step {run.name} lost documents"
-        bytes_out = num_bytes(kept)
-        steps.append(
-            Step(
-                name=run.name,
-                version=run.version,
-                documents_in=documents_in,
-                bytes_in=bytes_in,
-                documents_out=len(kept),
-                bytes_out=bytes_out,
-                edited=edited,
-                kept_original=run.kept_original,
-                dropped=dict(sorted(Counter(drop.reason for drop in dropped).items())),
-                seconds=run.seconds,
-            )
-        )
-        documents_in, bytes_in = len(kept), bytes_out
-    return steps
-
-
-def _overlap(
-    kept: Sequence[Document], held_out: Path | None
-) -> tuple[tuple[Invariant, ...], tuple[str, ...]]:
-    """Return what the comparison with held-out data measured, or the note that there was none."""
-    if held_out is None:
-        return (), ("The documents were not compared with held-out data: none was given.",)
-    from davinci.data_levels.overlap import held_out_overlap
-
-    return (held_out_overlap(kept, held_out),), ()
-
-
-def _measure(level: str, before: Sequence[Document], kept: Sequence[Document]) -> list[Invariant]:
-    """Compare what came out of a level with what went in."""
-    texts = {document.id: document.text for document in before}
-    if level == "L0":
-        return []
-    strangers = sum(document.id not in texts for document in kept)
-    if level == "L1":
-        lost = len(texts.keys() - {document.id for document in kept})
-        return [Invariant(name="same_ids", checked=len(texts), violations=strangers + lost)]
-    invariants = [Invariant(name="subset", checked=len(kept), violations=strangers)]
-    if level in ("L2", "L3"):
-        changed = sum(texts.get(document.id) != document.text for document in kept)
-        invariants.append(Invariant(name="text_unchanged", checked=len(kept), violations=changed))
-    return invariants
+def _plain(source: SourceSettings) -> Mapping[str, Any]:
+    """Return the settings of a source for its manifest, without the folder that it lies in."""
+    options = {name: value for name, value in source.options.items() if name != "path"}
+    return {"name": source.name, "documents": source.documents, **options}

@@ -7,9 +7,6 @@ from typing import Literal, NamedTuple
 Domain = Literal["general", "code", "math", "science", "qa"]
 DOMAINS: tuple[Domain, ...] = ("general", "code", "math", "science", "qa")
 
-LEVELS: tuple[str, ...] = ("L0", "L1", "L2", "L3", "L4", "L5")
-"""The levels built so far, shallowest first; a corpus at one level is made from the one before."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -19,8 +16,10 @@ class Document:
         id: Stable name that survives every level; unique within its source and domain.
         text: Raw bytes decoded as Latin-1 at L0 when `meta["encoding"]` is `"bytes"` (so that no
             byte is lost before L1 repairs it); proper text from L1 on.
-        meta: Provenance and format, all strings: `source`, `url`, `licence`, `format`
-            (`html`, `text`, `code`), and whatever a reader can tell.
+        meta: Provenance and format, all strings: `source`, `url`, `time`, `licence`, `format`
+            (`html`, `pdf`, `text`, `code`), and whatever a reader can tell. `level` is the level
+            that a document already has as its source publishes it; levels up to it leave the
+            document as it is.
     """
 
     id: str
@@ -30,19 +29,15 @@ class Document:
 
 
 class Dropped(NamedTuple):
-    """A document that a level let go, and why (`reason` is a short snake_case name)."""
+    """A document that a level let go, and why.
+
+    `reason` is a short snake_case name; `detail` may add a few words, such as the score that
+    decided or the document that this one copies.
+    """
 
     document: Document
     reason: str
+    detail: str = ""
 
 
-class StepResult(NamedTuple):
-    """What one step of a level made of its input; nothing is lost silently.
-
-    `len(kept) + len(dropped)` equals the number of input documents; `edited` counts kept
-    documents whose text changed.
-    """
-
-    kept: list[Document]
-    dropped: list[Dropped]
-    edited: int
+Outcome = Document | Dropped

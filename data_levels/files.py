@@ -1,26 +1,26 @@
-"""The source `files`: the user's own documents, as JSON lines or as folders of files.
+"""The source `files`: the user's own documents, in a folder.
 
-`options["path"]` is a folder with, for each domain one has,
+`options["path"]` names it; `readers.folder` says which files in it are read, and the package
+`readers` what becomes of damaged ones. A row of a .jsonl or .parquet file has `text`, and if wanted
+`id`, `format` (`text`, `html` or `code`), `level` (where it has been processed before) and any
+other value, kept as provenance.
 
-- `<domain>.jsonl` or `<domain>.jsonl.gz`: one object per line with `text`, and if wanted `id`,
-  `format` (`text`, `html` or `code`) and any other string, kept as provenance; or
-- `<domain>/`: a folder of .txt, .md, .html and .py files, searched to any depth.
-
-`options["held_out_frac"]` is the share held out, by the hash of the text; near-copies of held-out
-text are kept out of training.
+`options["held_out_frac"]` is the share held out, by the hash of the text. Held-out documents come
+as drops without their text, so that the counts add up, and near-copies of them as drops too.
 """
 
-import gzip
 import hashlib
-import json
-import zlib
+import heapq
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from davinci.data_levels.corpus import hash_order
-from davinci.data_levels.document import DOMAINS, Document, Domain, Dropped
+from davinci.data_levels.document import DOMAINS, Document, Domain, Dropped, Outcome
+from davinci.data_levels.readers.folder import Input, files_of, inputs_of, read_input
+from davinci.data_levels.readers.records import Origin
 from davinci.data_levels.source import HeldOut, SourceSettings, Teacher
 
 DEFAULT_HELD_OUT_FRAC = 0.02
@@ -28,13 +28,11 @@ MAX_HELD_OUT_FRAC = 0.5
 MAX_HELD_OUT_TEXTS = 200
 MAX_HELD_OUT_TEXT_BYTES = 2000
 OPTIONS = ("path", "held_out_frac")
-FORMATS: dict[str, str] = {
-    ".txt": "text",
-    ".md": "text",
-    ".html": "html",
-    ".htm": "html",
-    ".py": "code",
-}
+HELD_OUT = "held_out"
+
+_HASH_BYTES = 8
+_ALL: int = 2**64
+"""Above every hash."""
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -54,11 +52,11 @@ def check_options(options: Mapping[str, Any]) -> None:
         )
     if not Path(path).is_dir():
         raise ValueError(f"`data.path` must be a folder, but there is none at {path!r}.")
-    if not any(_inputs(Path(path), domain) for domain in DOMAINS):
+    if not domains_of(options):
         names = ", ".join(f"{domain}.jsonl" for domain in DOMAINS)
         raise ValueError(
             f"`data.path` must hold documents, but {path!r} has none of {names}, nor .jsonl.gz, "
-            "nor folders of these names."
+            ".jsonl.zst, .parquet, .warc or .warc.gz, nor folders of these names."
         )
     frac = options.get("held_out_frac", DEFAULT_HELD_OUT_FRAC)
     if isinstance(frac, bool) or not isinstance(frac, int | float):
@@ -69,7 +67,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def domains_of(options: Mapping[str, Any]) -> tuple[Domain, ...]:
     """Return the domains for which the folder holds a file or a folder; reads no document."""
-    return tuple(domain for domain in DOMAINS if _inputs(Path(options["path"]), domain))
+    return tuple(domain for domain in DOMAINS if files_of(Path(options["path"]), domain))
 
 
 def content_identity(options: Mapping[str, Any]) -> str:
@@ -77,17 +75,26 @@ def content_identity(options: Mapping[str, Any]) -> str:
     root = Path(options["path"])
     sha = hashlib.sha256()
     for domain in DOMAINS:
-        for path in _inputs(root, domain):
-            name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
-            known = path.stat()
-            digest = _file_digest(path, known.st_size, known.st_mtime_ns)
-            sha.update(len(name).to_bytes(8, "little") + name + digest)
+        for file in files_of(root, domain):
+            name = file.encode("utf-8", "surrogateescape")
+            sha.update(len(name).to_bytes(8, "little") + name + _file_digest(*_stamp(root / file)))
     return sha.hexdigest()
+
+
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    """Return a file with its size and its time of change, by which one notes a change."""
+    try:
+        known = path.stat()
+    except OSError:  # a link that leads nowhere
+        return path, -1, -1
+    return path, known.st_size, known.st_mtime_ns
 
 
 @lru_cache(maxsize=100_000)
 def _file_digest(path: Path, num_bytes: int, mtime_ns: int) -> bytes:
     """Return the SHA-256 of a file, read again only after it changed: every run asks for it."""
+    if num_bytes < 0:
+        return bytes(32)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
@@ -96,38 +103,24 @@ class Files:
     """The user's files as a source; the same files give the same documents, wherever they lie."""
 
     name = "files"
-    max_level = "L3"
 
     def __init__(self, settings: SourceSettings) -> None:
         """Take the settings: `documents` per domain at most (a sample by hash), 0 for all."""
         self._root = Path(settings.options["path"])
         self._frac = float(settings.options.get("held_out_frac", DEFAULT_HELD_OUT_FRAC))
         self._limit = settings.documents
-        self._left_out: dict[Domain, list[Dropped]] = {}
-        self._read: dict[Domain, list[Document]] = {}
+        self._listed: dict[Domain, tuple[Input, ...]] = {}
 
-    def acquire(self, domain: Domain) -> Iterator[Document]:
-        """Yield the documents of a domain that are not held out, in the order of the files.
+    def num_inputs(self, domain: Domain) -> int:
+        """Return the number of a domain's inputs, as `readers.folder` cuts them."""
+        return len(self._inputs(domain))
 
-        Raises:
-            ValueError: If a file or a line is malformed; it names both.
-        """
+    def acquire(self, domain: Domain, index: int, held_out: HeldOut) -> Iterator[Outcome]:
+        """Yield the outcomes of one input, in the order of its files."""
         from davinci.data_levels.separation import HeldOutRuns, separate
 
-        training = [d for d in self._documents(domain) if not self._is_held_out(d)]
-        if self._limit:
-            chosen = sorted(training, key=lambda d: hash_order("sample", d.id))[: self._limit]
-            ids = {document.id for document in chosen}
-            training = [document for document in training if document.id in ids]
-        held_out = HeldOutRuns(text for texts in self._texts.values() for text in texts)
-        kept, self._left_out[domain] = separate(training, held_out)
-        yield from kept
-
-    def left_out(self, domain: Domain) -> list[Dropped]:
-        """Return the documents that are near-copies of held-out text."""
-        if domain not in self._left_out:
-            list(self.acquire(domain))
-        return self._left_out[domain]
+        runs = HeldOutRuns(text for texts in held_out.texts.values() for text in texts)
+        yield from separate(self._sampled(domain, index), runs)
 
     def held_out(self) -> HeldOut:
         """Return clean held-out text of every domain; there are no benchmark items."""
@@ -147,7 +140,7 @@ class Files:
 
         return {
             domain: held_out_texts(
-                [document for document in self._documents(domain) if self._is_held_out(document)],
+                self._held_out_documents(domain),
                 max_texts=MAX_HELD_OUT_TEXTS,
                 max_bytes=MAX_HELD_OUT_TEXT_BYTES,
                 max_per_document=4,
@@ -155,71 +148,65 @@ class Files:
             for domain in DOMAINS
         }
 
+    def _held_out_documents(self, domain: Domain) -> Iterator[Document]:
+        for index in range(self.num_inputs(domain)):
+            for outcome in self._read(domain, index):
+                if isinstance(outcome, Document) and self._is_held_out(outcome):
+                    yield outcome
+
+    def _sampled(self, domain: Domain, index: int) -> Iterator[Outcome]:
+        """Yield what is asked for: what is not sampled leaves no trace."""
+        below = self._sample_below(domain)
+        for outcome in self._read(domain, index):
+            if not isinstance(outcome, Document):
+                yield outcome
+            elif self._is_held_out(outcome):
+                yield Dropped(replace(outcome, text=""), HELD_OUT)
+            elif _sample_hash(outcome) < below:
+                yield outcome
+
+    def _sample_below(self, domain: Domain) -> int:
+        """Return below which hash a document belongs to the sample."""
+        if not self._limit:
+            return _ALL
+        files = (name for names in self._inputs(domain) for name in names)
+        stamps = tuple(_stamp(self._root / name) for name in files)
+        return _sample_below(self._root, domain, self._frac, self._limit, stamps)
+
+    def _read(self, domain: Domain, index: int) -> Iterator[Outcome]:
+        origin = Origin(source=self.name, domain=domain, path="")
+        return read_input(self._root, self._inputs(domain)[index], origin)
+
+    def _inputs(self, domain: Domain) -> tuple[Input, ...]:
+        if domain not in self._listed:
+            self._listed[domain] = inputs_of(self._root, domain)
+        return self._listed[domain]
+
     def _is_held_out(self, document: Document) -> bool:
         from davinci.data_levels.separation import falls_in
 
         return falls_in(document.text, self._frac)
 
-    def _documents(self, domain: Domain) -> list[Document]:
-        if domain not in self._read:
-            inputs = _inputs(self._root, domain)
-            documents = (d for path in inputs for d in _read_file(path, self._root, domain))
-            self._read[domain] = list(documents)
-        return self._read[domain]
+    def _training_hashes(self, domain: Domain) -> Iterator[int]:
+        for index in range(self.num_inputs(domain)):
+            for outcome in self._read(domain, index):
+                if isinstance(outcome, Document) and not self._is_held_out(outcome):
+                    yield _sample_hash(outcome)
 
 
-def _inputs(root: Path, domain: Domain) -> list[Path]:
-    """Return the files that hold a domain's documents, sorted."""
-    lines = [root / f"{domain}.jsonl", root / f"{domain}.jsonl.gz"]
-    folder = root / domain
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in FORMATS]
-    return [path for path in [*lines, *sorted(files)] if path.is_file()]
+def _sample_hash(document: Document) -> int:
+    return int.from_bytes(hash_order("sample", document.id)[:_HASH_BYTES], "big")
 
 
-def _read_file(path: Path, root: Path, domain: Domain) -> Iterator[Document]:
-    name = path.relative_to(root).as_posix()
-    if path.suffix.lower() in FORMATS:
-        meta = {
-            "source": "files",
-            "path": name,
-            "format": FORMATS[path.suffix.lower()],
-            "encoding": "bytes",
-        }
-        yield Document(id=name, domain=domain, text=path.read_bytes().decode("latin-1"), meta=meta)
-        return
-    open_lines = gzip.open if path.suffix == ".gz" else open
-    number = 0
-    try:
-        with open_lines(path, "rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _read_line(line, name, number, domain)
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{name}, after line {number}: the file is damaged: {error}.") from error
+@lru_cache(maxsize=64)
+def _sample_below(
+    root: Path, domain: Domain, frac: float, limit: int, stamps: tuple[tuple[Path, int, int], ...]
+) -> int:
+    """Return the hash below which there are `limit` documents fit for training, in one pass.
 
-
-def _read_line(line: bytes, name: str, number: int, domain: Domain) -> Document:
-    """Return the document of one line; without an `id` its place is its name."""
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise ValueError(
-            f"{name}, line {number}: a line holds one JSON object: {error}."
-        ) from error
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-        raise ValueError(f'{name}, line {number}: a line holds an object with a string "text".')
-    meta = {"source": "files", "path": name, "format": "code" if domain == "code" else "text"}
-    for key, value in row.items():
-        if key in ("text", "id"):
-            continue
-        if not isinstance(value, str):
-            raise ValueError(f"{name}, line {number}: {key!r} must be a string, got {value!r}.")
-        meta[key] = value
-    if meta["format"] not in ("text", "html", "code"):
-        raise ValueError(
-            f"{name}, line {number}: `format` is text, html or code, but got {meta['format']!r}."
-        )
-    if meta.pop("encoding", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise ValueError(f"{name}, line {number}: JSON lines are UTF-8; leave out `encoding`.")
-    place = f"{name}:{number}"
-    return Document(id=str(row.get("id", place)), domain=domain, text=row["text"], meta=meta)
+    It is kept for the inputs to come, as long as the files carry the same stamps.
+    """
+    options = {"path": str(root), "held_out_frac": frac}
+    files = Files(SourceSettings(name="files", documents=limit, options=options))
+    lowest = heapq.nsmallest(limit + 1, files._training_hashes(domain))
+    return lowest[limit] if len(lowest) > limit else _ALL

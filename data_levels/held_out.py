@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from davinci.data_levels.document import Domain
 from davinci.data_levels.source import Benchmark, HeldOut, Item, SourceSettings
 from davinci.data_levels.sources import open_source
 
@@ -26,11 +27,16 @@ def build_held_out(source: SourceSettings, out: Path) -> HeldOut:
             f"A source holds out some text or items, but {source.name!r} holds out none; "
             "give it more documents or a larger `held_out_frac`."
         )
+    write_held_out(held_out, out)
+    return held_out
+
+
+def write_held_out(held_out: HeldOut, out: Path) -> None:
+    """Write texts and benchmarks into the folder `out`, made if need be."""
     out.mkdir(parents=True, exist_ok=True)
     _write_json(dict(held_out.texts), out / TEXTS_FILE)
     _write_json(dict(held_out.styles), out / STYLES_FILE)
     _write_json([_row(benchmark) for benchmark in held_out.benchmarks], out / BENCHMARKS_FILE)
-    return held_out
 
 
 def load_held_out(path: Path) -> HeldOut:
@@ -51,6 +57,16 @@ def load_held_out(path: Path) -> HeldOut:
         styles={domain: tuple(values) for domain, values in styles.items()},
         benchmarks=tuple(_benchmark(row) for row in rows),
     )
+
+
+def texts_name(domain: Domain) -> str:
+    """Return the name under which the held-out texts of a domain are scored and checked."""
+    return f"held_out_{domain}"
+
+
+def text_id(domain: Domain, number: int) -> str:
+    """Return the id of a held-out text, by its place among all texts of its domain."""
+    return f"{domain}/{number}"
 
 
 def _row(benchmark: Benchmark) -> dict[str, Any]:

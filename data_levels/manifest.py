@@ -21,23 +21,32 @@ class Sample:
     before: str
     after: str
     reason: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invariant:
-    """A rule of the level that was measured: on how many documents, with how many violations."""
+    """A rule of the level that was measured: on how many documents, with how many violations.
+
+    `samples` are a few of the violations: id and evidence.
+    """
 
     name: str
     checked: int
     violations: int
+    samples: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one step did. `kept_original`: teacher outputs refused, their originals kept instead."""
+    """What one operator did, with which version and parameters; sizes are UTF-8 bytes.
+
+    `kept_original` counts documents that broke an invariant and whose text was put back.
+    """
 
     name: str
     version: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     documents_in: int
     bytes_in: int
     documents_out: int
@@ -53,9 +62,13 @@ class Manifest:
     """Everything known about one corpus; sizes are UTF-8 bytes of the texts.
 
     Attributes:
-        teacher: Label of the teacher who wrote at L4 or L5, else empty.
+        level: The level that made this corpus out of its parent.
+        chain: The whole way from the source, as `chain.name_of` writes it.
+        parents: Content digest of the corpus that this one was made from; empty for L0.
+        teacher: Label of the teacher who wrote, else empty.
         digest: SHA-256 over the ids and texts of the output, in order.
-        seconds: Wall-clock time of the build.
+        seconds: Processor time of the parts, summed, and of what was prepared for them.
+        counts: Sums that operators kept: calls, tokens, money.
         samples: At most `MAX_SAMPLES` documents before and after.
         notes: What a reader of the numbers should know.
     """
@@ -63,6 +76,8 @@ class Manifest:
     source: str
     domain: str
     level: str
+    chain: str
+    parents: tuple[str, ...]
     teacher: str
     documents_in: int
     bytes_in: int
@@ -70,6 +85,7 @@ class Manifest:
     bytes_out: int
     digest: str
     seconds: float
+    counts: Mapping[str, float]
     steps: tuple[Step, ...]
     invariants: tuple[Invariant, ...]
     samples: tuple[Sample, ...]
@@ -93,7 +109,12 @@ def read_manifest(corpus: Path) -> Manifest:
         raise ValueError(f"A corpus folder holds {MANIFEST_FILE}, but {corpus} does not.")
     rows: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
     rows["steps"] = tuple(Step(**row) for row in rows["steps"])
-    rows["invariants"] = tuple(Invariant(**row) for row in rows["invariants"])
+    rows["invariants"] = tuple(_invariant(row) for row in rows["invariants"])
     rows["samples"] = tuple(Sample(**row) for row in rows["samples"])
-    rows["notes"] = tuple(rows["notes"])
+    rows["parents"], rows["notes"] = tuple(rows["parents"]), tuple(rows["notes"])
     return Manifest(**rows)
+
+
+def _invariant(row: dict[str, Any]) -> Invariant:
+    samples = tuple((str(name), str(evidence)) for name, evidence in row["samples"])
+    return Invariant(**{**row, "samples": samples})

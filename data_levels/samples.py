@@ -1,11 +1,17 @@
-"""Which documents a manifest shows before and after: a pseudo-random handful, every reason seen."""
+"""Which documents a manifest shows before and after: a pseudo-random handful, every reason seen.
 
+Samples are kept while documents go by, a few of each kind by the hash of their ids, so that they
+are the same however a corpus is split into parts.
+"""
+
+import heapq
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from itertools import zip_longest
+from typing import NamedTuple
 
 from davinci.data_levels.corpus import hash_order
-from davinci.data_levels.document import Document, Dropped
+from davinci.data_levels.document import Document
 from davinci.data_levels.manifest import MAX_SAMPLES, Sample
 
 MAX_DROPPED = 10
@@ -13,46 +19,80 @@ MAX_EDITED = 10
 MAX_UNCHANGED = 4
 MAX_SAMPLE_CHARS = 1500
 
-
-def choose_samples(
-    before: Mapping[str, str], kept: Sequence[Document], dropped: Sequence[Dropped]
-) -> tuple[Sample, ...]:
-    """Return dropped documents of every reason in turn, then edited ones, then unchanged ones.
-
-    Args:
-        before: Text by id, as it came in; empty where nothing came in (L0).
-        kept: Documents as they came out.
-        dropped: Documents that did not.
-    """
-    edited = [document for document in kept if before.get(document.id, "") != document.text]
-    unchanged = [document for document in kept if before.get(document.id, "") == document.text]
-    chosen = [_dropped_sample(drop) for drop in _every_reason(dropped)[:MAX_DROPPED]]
-    for documents, limit in ((edited, MAX_EDITED), (unchanged, MAX_UNCHANGED)):
-        chosen += [_kept_sample(before, document) for document in _shuffled(documents)[:limit]]
-    return tuple(chosen[:MAX_SAMPLES])
+EDITED, UNCHANGED = "edited", "unchanged"
 
 
-def _every_reason(dropped: Sequence[Dropped]) -> list[Dropped]:
-    """Return the dropped documents, one of each reason after the other."""
-    by_reason: dict[str, list[Dropped]] = defaultdict(list)
-    for drop in sorted(dropped, key=lambda d: hash_order("samples", d.document.id)):
-        by_reason[drop.reason].append(drop)
-    rounds = zip_longest(*(by_reason[reason] for reason in sorted(by_reason)))
-    return [drop for one_round in rounds for drop in one_round if drop is not None]
+class _Kept(NamedTuple):
+    """A sample with its place; the largest hash is at the top of a heap, to be let go first."""
+
+    rank: int
+    sample: Sample
 
 
-def _shuffled(documents: Sequence[Document]) -> list[Document]:
-    return sorted(documents, key=lambda document: hash_order("samples", document.id))
+class Samples:
+    """A bounded choice among all documents that were shown to it."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[_Kept]] = defaultdict(list)
+
+    def add(
+        self, before: Document | None, after: Document | None, reason: str = "", detail: str = ""
+    ) -> None:
+        """Consider a document: `after` is None where it was dropped, `before` where it is new."""
+        one = before or after
+        assert one is not None, "a sample needs a document"
+        changed = before is None or (after is not None and before.text != after.text)
+        kind = reason or (EDITED if changed else UNCHANGED)
+        rank = -int.from_bytes(hash_order("samples", one.id)[:8], "big")
+        heap = self._kinds[kind]
+        if len(heap) >= _limit(kind) and rank <= heap[0].rank:
+            return
+        self._keep(kind, rank, _sample(one.id, before, after, reason, detail))
+
+    def merge(self, samples: Iterable[Sample]) -> None:
+        """Consider what was chosen from another part."""
+        for sample in samples:
+            edited = sample.before != sample.after
+            kind = sample.reason or (EDITED if edited else UNCHANGED)
+            rank = -int.from_bytes(hash_order("samples", sample.id)[:8], "big")
+            self._keep(kind, rank, sample)
+
+    def all(self) -> list[Sample]:
+        """Return everything kept, to be merged with that of other parts."""
+        return [kept.sample for kind in sorted(self._kinds) for kept in self._sorted(kind)]
+
+    def chosen(self) -> tuple[Sample, ...]:
+        """Return dropped documents of every reason in turn, then edited ones, then unchanged."""
+        reasons = [kind for kind in sorted(self._kinds) if kind not in (EDITED, UNCHANGED)]
+        rounds = zip_longest(*(self._sorted(reason) for reason in reasons))
+        dropped = [kept.sample for one in rounds for kept in one if kept is not None]
+        kept = [k.sample for kind in (EDITED, UNCHANGED) for k in self._sorted(kind)]
+        return tuple((dropped[:MAX_DROPPED] + kept)[:MAX_SAMPLES])
+
+    def _keep(self, kind: str, rank: int, sample: Sample) -> None:
+        heap = self._kinds[kind]
+        heapq.heappush(heap, _Kept(rank, sample))
+        if len(heap) > _limit(kind):
+            heapq.heappop(heap)
+
+    def _sorted(self, kind: str) -> list[_Kept]:
+        return sorted(self._kinds.get(kind, ()), key=lambda kept: (-kept.rank, kept.sample.id))
 
 
-def _dropped_sample(drop: Dropped) -> Sample:
-    before = _shorten(drop.document.text)
-    return Sample(id=drop.document.id, before=before, after="", reason=drop.reason)
+def _limit(kind: str) -> int:
+    return {EDITED: MAX_EDITED, UNCHANGED: MAX_UNCHANGED}.get(kind, MAX_DROPPED)
 
 
-def _kept_sample(before: Mapping[str, str], document: Document) -> Sample:
-    text = _shorten(before.get(document.id, ""))
-    return Sample(id=document.id, before=text, after=_shorten(document.text))
+def _sample(
+    name: str, before: Document | None, after: Document | None, reason: str, detail: str
+) -> Sample:
+    return Sample(
+        id=name,
+        before=_shorten(before.text) if before else "",
+        after=_shorten(after.text) if after else "",
+        reason=reason,
+        detail=detail,
+    )
 
 
 def _shorten(text: str) -> str:

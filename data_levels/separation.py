@@ -7,21 +7,26 @@ Source: 13-word runs as in GPT-3 (Brown et al. 2020, Appendix C), which drops on
 half of them is asked here because installed text shares licences and signatures everywhere.
 """
 
+import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from davinci.data_levels.corpus import hash_order, utf8
-from davinci.data_levels.document import Document, Dropped
+from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.settings import RuleSettings
 from davinci.data_levels.words import Hashes, run_hashes, word_hashes
 
 RUN_WORDS = 13
 MIN_SHARED_FRAC = 0.5
 NEAR_COPY = "near_copy_of_held_out"
+CHUNK_CHARS = 2**20
+"""Of a long text, so much at a time is taken apart into words."""
 
+_SPACE = re.compile(r"\s")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
@@ -36,14 +41,13 @@ class HeldOutRuns:
     A held-out text of fewer than 13 words counts as copied only by a text of the same words.
     """
 
-    def __init__(self, texts: Iterable[str], *, with_marks: bool = False) -> None:
-        """Index the texts; marks count as words if asked for."""
-        self._with_marks = with_marks
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Index the texts."""
         self._whole: set[bytes] = set()
         self._num_runs: list[int] = []
         self._owners: dict[int, list[int]] = defaultdict(list)
         for text in texts:
-            words = word_hashes(text, with_marks=with_marks)
+            words = word_hashes(text)
             self._whole.add(words.tobytes())
             runs = set(run_hashes(words, RUN_WORDS).tolist())
             for run in runs:
@@ -53,18 +57,11 @@ class HeldOutRuns:
 
     def has_copy_in(self, text: str) -> bool:
         """Return whether the text is a near-copy of a held-out text, or holds one."""
-        words = word_hashes(text, with_marks=self._with_marks)
+        words = _words_of(text)
         runs = run_hashes(words, RUN_WORDS)
         shared = self._shared(runs)
         mostly_copied = bool(shared) and len(shared) >= MIN_SHARED_FRAC * len(runs)
         return words.tobytes() in self._whole or self._holds_one(shared) or mostly_copied
-
-    def is_held_in(self, text: str) -> bool:
-        """Return whether the text holds half of a held-out text or more, whatever else it says."""
-        words = word_hashes(text, with_marks=self._with_marks)
-        return words.tobytes() in self._whole or self._holds_one(
-            self._shared(run_hashes(words, RUN_WORDS))
-        )
 
     def _shared(self, runs: Hashes) -> list[int]:
         """Return those runs that a held-out text has too."""
@@ -80,22 +77,16 @@ class HeldOutRuns:
         )
 
 
-def separate(
-    documents: Iterable[Document], held_out: HeldOutRuns
-) -> tuple[list[Document], list[Dropped]]:
-    """Return the documents fit for training, and those too close to held-out text."""
-    kept: list[Document] = []
-    dropped: list[Dropped] = []
-    for document in documents:
-        if held_out.has_copy_in(readable(document)):
-            dropped.append(Dropped(document, NEAR_COPY))
-        else:
-            kept.append(document)
-    return kept, dropped
+def separate(outcomes: Iterable[Outcome], held_out: HeldOutRuns) -> Iterator[Outcome]:
+    """Yield what comes in, with documents too close to held-out text turned into drops."""
+    for outcome in outcomes:
+        if isinstance(outcome, Document) and held_out.has_copy_in(readable(outcome)):
+            outcome = Dropped(outcome, NEAR_COPY)
+        yield outcome
 
 
 def held_out_texts(
-    documents: Sequence[Document],
+    documents: Iterable[Document],
     *,
     max_texts: int,
     max_bytes: int,
@@ -104,6 +95,9 @@ def held_out_texts(
 ) -> tuple[str, ...]:
     """Return clean pieces of held-out documents: L1, the rules of L2, cut, a sample by hash.
 
+    No two pieces are near-copies of one another. Of more than `2 * max_texts` documents with such
+    pieces those are taken whose ids hash lowest, so that memory does not grow with their number.
+
     Args:
         documents: Raw held-out documents.
         max_texts: How many pieces to return at most.
@@ -111,15 +105,44 @@ def held_out_texts(
         max_per_document: How many pieces of one document at most.
         fits: Whether a piece is fit to be scored.
     """
-    from davinci.data_levels.levels import l1, l2
+    lowest: list[tuple[int, tuple[str, ...]]] = []  # a heap; the highest hash, negated, first
+    for document in documents:
+        key = -int.from_bytes(hash_order("held_out_documents", document.id), "big")
+        if len(lowest) == 2 * max_texts and key <= lowest[0][0]:
+            continue
+        pieces = tuple(_shuffled(filter(fits, clean_pieces(document, max_bytes))))
+        if pieces:
+            heapq.heappush(lowest, (key, pieces[:max_per_document]))
+        if len(lowest) > 2 * max_texts:
+            heapq.heappop(lowest)
+    candidates = _shuffled({piece for _, pieces in lowest for piece in pieces})
+    return tuple(islice(_without_near_copies(candidates), max_texts))
+
+
+def clean_pieces(document: Document, max_bytes: int) -> list[str]:
+    """Return the pieces of a raw document that L1 and the rules of L2 leave of it."""
+    from davinci.data_levels.levels import l1
+    from davinci.data_levels.levels.rules import rule_broken
 
     rules = RuleSettings()
-    good = l2.run(l1.extract_texts(documents).kept, rules)[-1].result.kept
-    pieces: dict[str, None] = {}
-    for document in good:
-        own = [p for p in cut(document.text, max_bytes) if len(p) >= rules.min_chars and fits(p)]
-        pieces.update(dict.fromkeys(_shuffled(own)[:max_per_document]))
-    return tuple(_shuffled(pieces)[:max_texts])
+    text = l1.normalise(document)
+    if rule_broken(text, rules=rules) is not None:
+        return []
+    return [piece for piece in cut(text.text, max_bytes) if len(piece) >= rules.min_chars]
+
+
+def _without_near_copies(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the pieces of which less than half the runs of words stood in one before."""
+    whole: set[bytes] = set()
+    seen: set[int] = set()
+    for piece in pieces:
+        words = word_hashes(piece)
+        runs = set(run_hashes(words, RUN_WORDS).tolist())
+        is_copy = words.tobytes() in whole or len(runs & seen) >= MIN_SHARED_FRAC * len(runs) > 0
+        whole.add(words.tobytes())
+        seen |= runs
+        if not is_copy:
+            yield piece
 
 
 def cut(text: str, max_bytes: int) -> list[str]:
@@ -138,11 +161,24 @@ def readable(document: Document) -> str:
     """Return the text as L1 would give it, for comparison; cheap where L1 has little to do."""
     from davinci.data_levels.levels import l1
 
-    if document.meta.get("format") == "html":
+    if document.meta.get("format") in ("html", "pdf"):
         return l1.normalise(document).text
     if document.meta.get("encoding") == "bytes":
-        return l1.decode(document.text.encode("latin-1", "replace"))[0]
+        data = document.text.encode("latin-1", "replace")
+        return l1.decode(data, document.meta.get("charset", ""))[0]
     return document.text
+
+
+def _words_of(text: str) -> Hashes:
+    """Return what `word_hashes` returns, with few words at a time in memory as strings."""
+    parts: list[Hashes] = []
+    start = 0
+    while start < len(text) or not parts:
+        space = _SPACE.search(text, start + CHUNK_CHARS)
+        end = space.start() if space else len(text)
+        parts.append(word_hashes(text[start:end]))
+        start = end
+    return np.concatenate(parts)
 
 
 def _shuffled(pieces: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.document import Document, Domain, Outcome
 
 Check = Literal["exact", "steps", "execute"]
 
@@ -92,16 +92,22 @@ class Source(Protocol):
     """Where documents come from. A source is a pure function of its settings."""
 
     name: str
-    max_level: str
 
-    def acquire(self, domain: Domain) -> Iterator[Document]:
-        """Yield the raw documents (L0) of one domain, never any held-out text."""
+    def num_inputs(self, domain: Domain) -> int:
+        """Return into how many independent inputs the domain falls, each read by itself."""
+
+    def acquire(self, domain: Domain, index: int, held_out: "HeldOut") -> Iterator[Outcome]:
+        """Yield the raw documents (L0) of one input, never any held-out text.
+
+        What cannot be read, or copies held-out text, comes as a `Dropped` with its reason; its
+        text may be empty where it could not be held. `held_out` is what `held_out()` returned.
+        """
 
     def held_out(self) -> HeldOut:
         """Return what training never sees."""
 
     def labels(self, domain: Domain, documents: list[Document]) -> Mapping[str, bool] | None:
-        """Return quality labels (id -> worth keeping) for a sample of L2 documents, for L3.
+        """Return quality labels (id -> worth keeping) for some of the documents given, for L3.
 
         None where the source has no labels for this domain: L3 then keeps everything and its
         manifest says so.

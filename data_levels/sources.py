@@ -1,10 +1,12 @@
 """The sources by name: opened lazily, checked cheaply before any work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from davinci.data_levels.chain import LEVELS, depth_of
 from davinci.data_levels.document import DOMAINS, Domain
-from davinci.data_levels.settings import TeacherSettings
+from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.source import Source, SourceSettings
 
 
@@ -26,16 +28,23 @@ def _open_files(settings: SourceSettings) -> Source:
     return Files(settings)
 
 
+def _open_pool(settings: SourceSettings) -> Source:
+    from davinci.data_levels.pool.source import Pool
+
+    return Pool(settings)
+
+
 SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
     "microworld": _open_microworld,
     "pylib": _open_pylib,
     "files": _open_files,
+    "davinci": _open_pool,
 }
 
-OWN_MAX_LEVEL: dict[str, str] = {"microworld": "L5", "pylib": "L3", "files": "L3"}
-"""The deepest level that a source reaches by itself: L4 and L5 need a teacher."""
+WITH_TEACHER = ("microworld",)
+"""The sources with a teacher of their own for L4 and L5."""
 
-SOURCE_VERSIONS: dict[str, int] = {"microworld": 2, "pylib": 1, "files": 1}
+SOURCE_VERSIONS: dict[str, int] = {"microworld": 2, "pylib": 2, "files": 2, "davinci": 1}
 """Raised whenever a source would give other documents or held-out items for the same settings."""
 
 WITH_ITEMS = ("microworld",)
@@ -55,18 +64,21 @@ def open_source(settings: SourceSettings) -> Source:
     return SOURCES[settings.name](settings)
 
 
-def max_level(settings: SourceSettings, teacher: TeacherSettings | None = None) -> str:
-    """Return the deepest level that the source's documents can reach.
+def reachable_levels(settings: SourceSettings, levels: LevelSettings) -> tuple[str, ...]:
+    """Return the levels that the source's documents can be brought to with these settings.
 
-    An endpoint teacher lifts every source to L5.
+    L4 to L8 need somebody to write: an endpoint, or for L4 and L5 the source's own teacher; L7 can
+    also make do with a document's own examples.
 
     Raises:
         ValueError: If the source's name is unknown.
     """
     _check_name(settings)
-    if teacher is not None and teacher.kind == "endpoint":
-        return "L5"
-    return OWN_MAX_LEVEL[settings.name]
+    if levels.teacher.kind == "endpoint":
+        return LEVELS
+    written = ("L4", "L5") if settings.name in WITH_TEACHER else ()
+    by_example = ("L7",) if levels.environment.maker == "doctest" else ()
+    return (*LEVELS[:4], *written, *by_example, "L9")
 
 
 def check_source(settings: SourceSettings) -> None:
@@ -82,6 +94,10 @@ def check_source(settings: SourceSettings) -> None:
         from davinci.data_levels.files import check_options
 
         check_options(settings.options)
+    elif settings.name == "davinci":
+        from davinci.data_levels.pool.options import check_options as check_pool
+
+        check_pool(settings.options)
     elif settings.name == "microworld":
         from davinci.data_levels.microworld.options import read_options
 
@@ -101,11 +117,27 @@ def available_domains(settings: SourceSettings) -> tuple[Domain, ...]:
         from davinci.data_levels.files import domains_of
 
         return domains_of(settings.options)
+    if settings.name == "davinci":
+        from davinci.data_levels.pool.options import domains_of as pool_domains
+
+        return pool_domains(settings.options)
     return DOMAINS
 
 
-def source_identity(settings: SourceSettings) -> dict[str, Any]:
+def narrowed(settings: SourceSettings, level: str) -> SourceSettings:
+    """Return the source as a corpus needs it that is to reach a level.
+
+    The paper's pool has datasets of all levels: which of them serve depends on the level.
+    """
+    if settings.name != "davinci":
+        return settings
+    return replace(settings, options={**settings.options, "level": depth_of(level)})
+
+
+def source_identity(settings: SourceSettings, domain: Domain | None = None) -> dict[str, Any]:
     """Return plain data that determines the source's documents, for the digest of what it gives.
+
+    With a domain, only what determines that domain's documents need be in it.
 
     Beyond the settings it holds the source's version, and what the settings point to: the content
     of the user's files, or the distributions of this Python installation with their versions. A
@@ -130,6 +162,11 @@ def source_identity(settings: SourceSettings) -> dict[str, Any]:
 
         identity["options"].pop("path", None)
         identity["content"] = content_identity(settings.options)
+    if settings.name == "davinci":
+        from davinci.data_levels.pool.options import content_identity as pool_identity
+
+        identity["options"].pop("path", None)
+        identity["content"] = pool_identity(settings.options, domain)
     if settings.name == "pylib":
         from davinci.data_levels.pylib.installation import installation_identity
 

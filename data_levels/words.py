@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,14 @@ Hashes = NDArray[np.uint64]
 def word_hashes(text: str, *, with_marks: bool = False) -> Hashes:
     """Return a hash of every word in lower case, in order; marks count as words if asked for."""
     words = (_WORD_OR_MARK if with_marks else _WORD).findall(text.lower())
-    hashes = {word: zlib.crc32(utf8(word)) for word in set(words)}
-    return np.fromiter((hashes[word] for word in words), dtype=np.uint64, count=len(words))
+    try:
+        return _checksums(map(str.encode, words), len(words))
+    except UnicodeEncodeError:  # a lone surrogate
+        return _checksums(map(utf8, words), len(words))
+
+
+def _checksums(words: Iterable[bytes], count: int) -> Hashes:
+    return np.fromiter(map(zlib.crc32, words), dtype=np.uint64, count=count)
 
 
 def run_hashes(words: Hashes, size: int) -> Hashes:
@@ -31,3 +38,15 @@ def run_hashes(words: Hashes, size: int) -> Hashes:
         combined = (combined ^ words[start : start + num_runs]) * _MULTIPLIER
         combined ^= combined >> _SHIFT
     return combined
+
+
+def runs_by_size(words: Hashes, sizes: Collection[int]) -> dict[int, Hashes]:
+    """Return what `run_hashes` returns for each of the sizes, in one pass."""
+    found: dict[int, Hashes] = {}
+    combined = np.zeros(len(words), dtype=np.uint64)
+    for start in range(max(sizes, default=0)):
+        combined = (combined[: max(0, len(words) - start)] ^ words[start:]) * _MULTIPLIER
+        combined ^= combined >> _SHIFT
+        if start + 1 in sizes:
+            found[start + 1] = combined
+    return found

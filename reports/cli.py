@@ -2,6 +2,7 @@
 
 davinci status              sweeps and tasks of the store
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
+davinci document ID         the life of one document, level by level
 davinci ui                  the MLflow UI on the right database
 """
 
@@ -47,13 +48,18 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
+    document = commands.add_parser("document", help="the life of one document, level by level")
+    document.add_argument("id", help="the document's id, as samples in a report show it")
+    document.add_argument("--domain", default="", help="look in this domain only")
+    document.add_argument("--full", action="store_true", help="show whole texts")
+    document.set_defaults(run=_document)
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    for command in (status, report, ui):
+    for command in (status, report, document, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
-    for command in (status, report):
+    for command in (status, report, document):
         command.add_argument("--store", default="", help="address of a store elsewhere")
     return parser
 
@@ -92,6 +98,25 @@ def _report(arguments: argparse.Namespace) -> int:
     sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
     print(write_reports(engine, sweep, arguments.output_dir.absolute() / "reports"))
     engine.dispose()
+    return 0
+
+
+def _document(arguments: argparse.Namespace) -> int:
+    from davinci.reports.documents import print_life, show_document
+
+    engine = _open(arguments)
+    panels, near = show_document(
+        engine,
+        arguments.output_dir.absolute(),
+        arguments.id,
+        domain=arguments.domain,
+        full=arguments.full,
+    )
+    engine.dispose()
+    if not panels:
+        hint = f" Ids like it: {', '.join(near)}." if near else ""
+        raise NothingThere(f"No corpus of this store has a document {arguments.id!r}.{hint}")
+    print_life(panels, Console())
     return 0
 
 

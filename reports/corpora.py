@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from davinci.data_levels.chain import chain_of
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.store.records import Corpus, Sweep
 
 MAX_SAMPLES = 4
+MAX_PER_REASON = 2
+MAX_REASONS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,29 @@ class Sample:
     before: str
     after: str
     reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """One operator of a level, with its parameters in words."""
+
+    name: str
+    version: int
+    parameters: str
+    documents_in: int
+    documents_out: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantRow:
+    """One rule of a level: on how many documents it was measured, and what broke it."""
+
+    name: str
+    checked: int
+    violations: int
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +63,12 @@ class LevelRow:
     violations: tuple[str, ...]
     notes: tuple[str, ...]
     digests: tuple[str, ...]
+    seconds: float
+    steps: tuple[StepRow, ...]
+    invariants: tuple[InvariantRow, ...]
+    counts: Mapping[str, float]
     samples: tuple[Sample, ...]
+    dropped_samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +92,10 @@ def domain_corpora(sweep: Sweep) -> tuple[DomainCorpora, ...]:
     return tuple(
         DomainCorpora(
             domain=domain,
-            rows=tuple(_row(lv, groups[domain][lv], arms_of) for lv in sorted(groups[domain])),
+            rows=tuple(
+                _row(level, groups[domain][level], arms_of)
+                for level in sorted(groups[domain], key=depth_order)
+            ),
         )
         for domain in order
     )
@@ -90,8 +124,22 @@ def _row(level: str, corpora: list[Corpus], arms_of: Mapping[str, list[str]]) ->
         violations=_violations(manifests),
         notes=tuple(_texts(note for manifest in manifests for note in manifest.get("notes", ()))),
         digests=tuple(corpus.digest for corpus in corpora),
-        samples=_samples(manifests[0]),
+        seconds=sum(float(manifest.get("seconds") or 0.0) for manifest in manifests),
+        steps=tuple(_step(step) for step in manifests[0].get("steps", ())),
+        invariants=_invariants(manifests),
+        counts=_counts(manifests),
+        samples=_samples(manifests[0], dropped=False)[:MAX_SAMPLES],
+        dropped_samples=_dropped_samples(manifests[0]),
     )
+
+
+def depth_order(level: str) -> tuple[int, tuple[str, ...]]:
+    """Return a sort key for names of chains: short ones first."""
+    try:
+        chain = chain_of(level)
+    except ValueError:
+        return 99, (level,)
+    return len(chain), chain
 
 
 def _total(rows: Iterable[Mapping[str, Any]], field: str) -> int:
@@ -119,18 +167,61 @@ def _violations(manifests: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _samples(manifest: Mapping[str, Any]) -> tuple[Sample, ...]:
-    """Return a few samples, kept and dropped documents both among them where there are any."""
-    found = [
-        Sample(
-            id=str(sample.get("id", "")),
-            before=str(sample.get("before", "")),
-            after=str(sample.get("after", "")),
-            reason=str(sample.get("reason", "")),
+def _step(step: Mapping[str, Any]) -> StepRow:
+    parameters = step.get("parameters") or {}
+    return StepRow(
+        name=str(step.get("name", "?")),
+        version=int(step.get("version") or 0),
+        parameters=", ".join(f"{name} = {value}" for name, value in sorted(parameters.items())),
+        documents_in=int(step.get("documents_in") or 0),
+        documents_out=int(step.get("documents_out") or 0),
+        bytes_out=int(step.get("bytes_out") or 0),
+    )
+
+
+def _invariants(manifests: Iterable[Mapping[str, Any]]) -> tuple[InvariantRow, ...]:
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for manifest in manifests:
+        for found in manifest.get("invariants", ()):
+            rows.setdefault(str(found.get("name", "?")), []).append(found)
+    return tuple(
+        InvariantRow(
+            name=name,
+            checked=_total(found, "checked"),
+            violations=_total(found, "violations"),
+            evidence=tuple(
+                f"{document}: {evidence}" for one in found for document, evidence in _pairs(one)
+            )[:MAX_PER_REASON],
         )
+        for name, found in rows.items()
+    )
+
+
+def _pairs(invariant: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(str(pair[0]), str(pair[1])) for pair in invariant.get("samples") or ()]
+
+
+def _counts(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for manifest in manifests:
+        for name, value in (manifest.get("counts") or {}).items():
+            total[str(name)] = total.get(str(name), 0) + float(value)
+    return total
+
+
+def _samples(manifest: Mapping[str, Any], *, dropped: bool) -> tuple[Sample, ...]:
+    """Return the samples of what was dropped, or of what was kept: edited ones first."""
+    found = [
+        Sample(**{name: str(sample.get(name) or "") for name in Sample.__dataclass_fields__})
         for sample in manifest.get("samples", ())
     ]
-    kept = [sample for sample in found if not sample.reason]
-    dropped = [sample for sample in found if sample.reason]
-    num_dropped = min(len(dropped), max(MAX_SAMPLES // 2, MAX_SAMPLES - len(kept)))
-    return tuple(kept[: MAX_SAMPLES - num_dropped] + dropped[:num_dropped])
+    return tuple(sample for sample in found if bool(sample.reason) == dropped)
+
+
+def _dropped_samples(manifest: Mapping[str, Any]) -> tuple[Sample, ...]:
+    """Return one or two documents for every reason to drop them."""
+    by_reason: dict[str, list[Sample]] = {}
+    for sample in _samples(manifest, dropped=True):
+        by_reason.setdefault(sample.reason, []).append(sample)
+    reasons = sorted(by_reason)[:MAX_REASONS]
+    return tuple(sample for reason in reasons for sample in by_reason[reason][:MAX_PER_REASON])

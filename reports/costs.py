@@ -1,12 +1,13 @@
 """What the runs used, and how each of them is typed again."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from davinci.ablations.wording import listed
 from davinci.platform.store.records import Arm, Run, Sweep
+from davinci.reports.corpora import depth_order
 from davinci.reports.filters import size
 
 
@@ -33,6 +34,7 @@ class LevelCost:
     wall_s: float
     bytes_out: int
     by_teacher: bool
+    counts: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +63,9 @@ def level_costs(sweep: Sweep) -> tuple[LevelCost, ...]:
             wall_s=sum(float(manifest.get("seconds") or 0) for manifest in manifests),
             bytes_out=sum(int(manifest.get("bytes_out") or 0) for manifest in manifests),
             by_teacher=any(manifest.get("teacher") for manifest in manifests),
+            counts=_sums(manifest.get("counts") or {} for manifest in manifests),
         )
-        for level, manifests in sorted(by_level.items())
+        for level, manifests in sorted(by_level.items(), key=lambda pair: depth_order(pair[0]))
     )
 
 
@@ -73,11 +76,31 @@ def teacher_cost(sweep: Sweep) -> str:
         return ""
     volume = listed([f"{size(level.bytes_out)} of {level.level} text" for level in written])
     if "endpoint" in {_teacher_kind(arm) for arm in sweep.arms}:
-        return f"The teacher wrote {volume}; what its inference cost is not known here."
+        return f"The teacher wrote {volume}{_paid(_sums(level.counts for level in written))}."
     return (
         "The teacher is a program that stands in for a language model, and cost next to nothing. "
         f"A language model would have to write {volume}, and its inference would come on top."
     )
+
+
+def _paid(counts: Mapping[str, float]) -> str:
+    """Return what the endpoint was paid, as a clause."""
+    if not counts.get("calls") and not counts.get("cached_answers"):
+        return "; what its inference cost is not known here"
+    if not counts.get("calls"):
+        return "; all its answers were in the cache"
+    prompt, answer = counts.get("prompt_tokens", 0), counts.get("answer_tokens", 0)
+    words = f" in {counts['calls']:,.0f} calls: {prompt:,.0f} prompt tokens and "
+    words += f"{answer:,.0f} answer tokens"
+    return words + (f", {counts['usd']:,.2f} USD" if counts.get("usd") else "; no price was given")
+
+
+def _sums(all_counts: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for counts in all_counts:
+        for name, value in counts.items():
+            total[name] = total.get(name, 0.0) + float(value)
+    return total
 
 
 def _teacher_kind(arm: Arm) -> str:

@@ -15,6 +15,7 @@ from davinci.ablations.differences import shared_settings
 from davinci.ablations.findings import SweepComparison
 from davinci.platform.store.records import Sweep
 from davinci.reports import filters, palette
+from davinci.reports.contamination import contamination_report
 from davinci.reports.corpora import domain_corpora, teachers
 from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
 from davinci.reports.generations import benchmark_samples
@@ -91,6 +92,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "curves": curve_pictures(sweep, styles),
         "shared": shared_settings(sweep),
         "domains": domain_corpora(sweep),
+        "contamination": contamination_report(sweep, comparison),
         "generations": benchmark_samples(sweep),
         "costs": arm_costs(sweep),
         "building": level_costs(sweep),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.wording import count, listed
 from davinci.platform.store.records import Sweep
+from davinci.reports.contamination import contamination_caveats
 from davinci.reports.filters import name
 
 
@@ -127,6 +128,13 @@ GLOSSARY: tuple[Term, ...] = (
         "teacher",
         "The writer behind L4 and L5: a language model, or a stand-in that plays its part.",
     ),
+    Term(
+        "dirty",
+        "dirty item",
+        "Item whose question stands word for word in a single document that was trained on; or, if "
+        "it is a held-out text or the question has 50 words, half of its runs of 13 words do. All "
+        "others are clean.",
+    ),
     Term("epochs", "epochs", "Passes over a domain's corpus. Above 4, repeated data teach little."),
 )
 
@@ -187,6 +195,7 @@ def caveats(sweep: Sweep, comparison: SweepComparison, teachers: list[str]) -> l
         f"{count(seeds, 'finished run')} per arm at most: what seeds do is estimated from that "
         "few. Accuracies of multi-step tasks often jump between seeds."
     )
+    found += contamination_caveats(sweep)
     found += [f"The teacher of L4 and L5 was: {teacher}." for teacher in teachers]
     found.append(
         "Differences are tested within this sweep. Whoever repeats sweeps until one is resolved "

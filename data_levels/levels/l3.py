@@ -1,167 +1,197 @@
-"""L3, light model: a classifier trained on the source's labels drops documents; it never edits.
+"""L3, light models: a small model judges every document and drops those below a threshold.
 
-Logistic regression over hashed word n-grams. A labelled document is judged by the classifier of the
-fold that it was no part of, so that it fares like the unlabelled ones, which that of all labels
-judges. What it learned from, how well it does on labels it was not trained on, and how often "keep"
-is the right answer anyway stand in the manifest's notes.
+It never edits. The score that decided is recorded in the meta of every document that stays.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import Pipeline, make_pipeline
+import orjson
 
-from davinci.data_levels.document import Document, Dropped, StepResult
+from davinci.data_levels.corpus import read_documents, write_aside
+from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.step import StepRun
-from davinci.data_levels.manifest import Invariant
+from davinci.data_levels.levels.classifier import REASONS, check_classifier, classifier_identity
+from davinci.data_levels.levels.judge import Judge, Verdict, batches
+from davinci.data_levels.levels.operator import LevelContext, Prepared, Select
 from davinci.data_levels.settings import ClassifierSettings
 
-MIN_LABELS_PER_CLASS = 10
-NUM_FOLDS = 5
-MAX_CHARS_READ = 6_000
-"""The classifier reads the beginning of a document only, for speed."""
+_TRAINING_FILE = "training.json"
+_SCORE_FORMAT = ".3f"
+_FIELDS = {
+    "trained": ("kind", "target", "keep", "min_keep_probability", "labels", "ngram_max"),
+    "huggingface": ("kind", "target", "keep", "min_keep_probability", "model"),
+    "fasttext": ("kind", "target", "keep", "min_keep_probability", "model"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
-    """A trained classifier and what is known of it; `accuracy` is from cross-validation.
+class Classify:
+    """Keeps the documents that the judge scores at or above the threshold.
 
-    `out_of_fold` holds the probabilities of the labelled documents, by id, each from a classifier
-    that had not seen the document.
+    Attributes:
+        score_name: What the score is called in a document's meta.
+        names_labels: The judge's label and its probability are recorded, too.
     """
 
-    pipeline: Pipeline
-    out_of_fold: Mapping[str, float]
-    num_labels: int
-    keep_frac: float
-    accuracy: float
+    name: str = "classify"
+    version: int = LEVEL_VERSIONS["L3"]
+    parameters: Mapping[str, Any]
+    judge: Judge
+    target: str
+    min_score: float
+    score_name: str = "keep_probability"
+    names_labels: bool = False
+
+    def run(self, documents: Iterable[Document], counts: dict[str, float]) -> Iterator[Outcome]:
+        """Yield every document with its score, or why it goes; count the labels."""
+        judging = self.judge.open()
+        for batch in batches(documents):
+            for document, verdict in zip(batch, judging(batch), strict=True):
+                if self.names_labels:
+                    key = f"{self.target}:{verdict.label}"
+                    counts[key] = counts.get(key, 0) + 1
+                yield self._decide(document, verdict)
+
+    def _decide(self, document: Document, verdict: Verdict) -> Outcome:
+        score = format(verdict.score, _SCORE_FORMAT)
+        if verdict.score < self.min_score:
+            detail = f"{score} ({verdict.label})" if self.names_labels else score
+            return Dropped(document, REASONS[self.target], detail)
+        meta = {**document.meta, self.score_name: score}
+        if self.names_labels:
+            meta[self.target] = verdict.label
+            meta[f"{self.target}_probability"] = format(verdict.probability, _SCORE_FORMAT)
+        return replace(document, meta=meta)
 
 
-def run(
-    documents: Sequence[Document],
-    labels: Mapping[str, bool] | None,
-    settings: ClassifierSettings,
-) -> list[StepRun]:
-    """Return the one step of L3; without labels to learn from, it keeps everything and says so."""
-    started = time.perf_counter()
-    fitted, why_not = fit(documents, labels, settings)
-    if fitted is None:
-        notes = (f"L3 kept every document: {why_not}.",)
-        return [_step(StepResult(list(documents), [], 0), started, (), notes)]
-    result = drop_unworthy(documents, fitted, settings)
-    without = sum("keep_probability" not in document.meta for document in result.kept)
-    recorded = Invariant(name="score_recorded", checked=len(result.kept), violations=without)
-    base_accuracy = max(fitted.keep_frac, 1 - fitted.keep_frac)
-    note = (
-        f"L3 classifier: {fitted.num_labels} labels, {fitted.keep_frac:.1%} of them keep; "
-        f"accuracy {fitted.accuracy:.1%} in {NUM_FOLDS}-fold cross-validation, "
-        f"{base_accuracy:.1%} by always giving the commoner answer; labelled documents were "
-        "judged by the fold that had not seen them."
-    )
-    return [_step(result, started, (recorded,), (note,))]
+def prepare(context: LevelContext) -> Prepared:
+    """Return the level: one operator, which judges by the model that the settings ask for.
 
+    A trained classifier that has too little to learn from keeps every document, and a note says so.
 
-def fit(
-    documents: Sequence[Document],
-    labels: Mapping[str, bool] | None,
-    settings: ClassifierSettings,
-) -> tuple[Fitted | None, str]:
-    """Train on the labelled documents; the same input gives the same classifier.
-
-    Returns:
-        The classifier and "", or None and why there is none.
+    Raises:
+        ValueError: If the settings do not hold, or the model or the labels do not fit them.
     """
-    if labels is None:
-        return None, "the source has no labels for this domain"
-    labelled = [document for document in documents if document.id in labels]
-    answers = np.array([labels[document.id] for document in labelled], dtype=bool)
-    smaller = min(int(answers.sum()), int((~answers).sum()))
-    if smaller < MIN_LABELS_PER_CLASS:
-        return None, (
-            f"training needs {MIN_LABELS_PER_CLASS} labelled documents to keep and as many to "
-            f"drop, the smaller class has {smaller}"
+    settings = context.settings.classifier
+    check_classifier(settings)
+    if settings.kind == "trained":
+        return _prepare_trained(context)
+    from davinci.data_levels.levels import pretrained
+
+    if settings.kind == "fasttext":
+        judge, note = pretrained.prepare_fasttext(settings)
+        return _judged_by(judge, settings, (note,))
+    model, note = pretrained.prepare_huggingface(settings)
+    return _judged_by(model, settings, (note,), single_output=not model.keep)
+
+
+def score_recorded(
+    before: Document, after: Document, *, score_name: str, label_name: str, min_score: float
+) -> str:
+    """Check that a document tells the score (and label) that kept it, and that it suffices."""
+    score = after.meta.get(score_name)
+    if score is None or (label_name and label_name not in after.meta):
+        return f"its meta lacks {score_name if score is None else label_name}"
+    try:
+        value = float(score)
+    except ValueError:
+        return f"{score_name} is {score!r}, no number"
+    # The recorded score is rounded to three decimals.
+    return "" if value + 0.0005 >= min_score else f"{score_name} is {score}, below {min_score}"
+
+
+def _prepare_trained(context: LevelContext) -> Prepared:
+    from davinci.data_levels.levels.trained import Trained
+
+    settings = context.settings.classifier
+    path = context.work / _TRAINING_FILE
+    if not path.is_file():
+        context.work.mkdir(parents=True, exist_ok=True)
+        write_aside(path, orjson.dumps(_train(context)))
+    training = orjson.loads(path.read_bytes())
+    notes = tuple(training["notes"])
+    if not training["fitted"]:
+        keep_all = Select(
+            name="classify",
+            version=LEVEL_VERSIONS["L3"],
+            reason=_no_reason,
+            parameters=_parameters(settings),
         )
-    texts = [_read(document) for document in labelled]
-    pipeline = _pipeline(settings)
-    folds = StratifiedKFold(NUM_FOLDS, shuffle=True, random_state=0)
-    # Hashing learns nothing from the texts, so the folds may share its output.
-    features = pipeline[0].transform(texts)
-    # Classes are sorted, False before True: the second column is the probability to keep.
-    unseen = cross_val_predict(pipeline[1], features, answers, cv=folds, method="predict_proba")[
-        :, 1
-    ]
-    pipeline[1].fit(features, answers)
-    fitted = Fitted(
-        pipeline=pipeline,
-        out_of_fold={d.id: float(p) for d, p in zip(labelled, unseen, strict=True)},
-        num_labels=len(labelled),
-        keep_frac=float(answers.mean()),
-        accuracy=float(((unseen >= 0.5) == answers).mean()),
-    )
-    return fitted, ""
+        return Prepared(operators=(keep_all,), strict=True, notes=partial(_notes, notes))
+    return _judged_by(Trained(folder=context.work, keep=settings.keep), settings, notes)
 
 
-def drop_unworthy(
-    documents: Sequence[Document], fitted: Fitted, settings: ClassifierSettings
-) -> StepResult:
-    """Drop documents below the probability; the others carry it as `meta["keep_probability"]`."""
-    kept: list[Document] = []
-    dropped: list[Dropped] = []
-    for document, probability in zip(documents, _scores(documents, fitted), strict=True):
-        meta = {**document.meta, "keep_probability": f"{probability:.3f}"}
-        scored = replace(document, meta=meta)
-        if probability < settings.min_keep_probability:
-            dropped.append(Dropped(scored, "low_quality"))
-        else:
-            kept.append(scored)
-    return StepResult(kept, dropped, 0)
+def _train(context: LevelContext) -> dict[str, Any]:
+    """Fit a classifier and save it; return whether there is one, and the notes."""
+    from davinci.data_levels.levels.labels import gather_labels
+    from davinci.data_levels.levels.trained import TooFewLabels, fit
+
+    labels = gather_labels(context)
+    try:
+        if labels.why_none:
+            raise TooFewLabels(labels.why_none)
+        documents = read_documents(labels.documents)
+        fitted, notes = fit(documents, labels.by_id, context.settings.classifier)
+    except TooFewLabels as why:
+        return {"fitted": False, "notes": [f"L3 kept every document: {why}.", *labels.notes]}
+    fitted.save(context.work)
+    return {"fitted": True, "notes": [*notes, *labels.notes]}
 
 
-def _scores(documents: Sequence[Document], fitted: Fitted) -> NDArray[np.float64]:
-    """Return the probability of being worth keeping, shape (D,)."""
-    texts = [_read(document) for document in documents]
-    keep_column = list(fitted.pipeline.classes_).index(True)
-    # Rounded so that a last-bit difference between machines does not decide about a document.
-    probabilities: NDArray[np.float64] = fitted.pipeline.predict_proba(texts)[:, keep_column]
-    unseen = [
-        fitted.out_of_fold.get(document.id, probability)
-        for document, probability in zip(documents, probabilities, strict=True)
-    ]
-    return np.round(unseen, 6)
-
-
-def _pipeline(settings: ClassifierSettings) -> Pipeline:
-    vectorizer = HashingVectorizer(
-        n_features=settings.num_features,
-        ngram_range=(1, settings.ngram_max),
-        token_pattern=r"\w+|[^\w\s]",
-        alternate_sign=False,
-    )
-    return make_pipeline(vectorizer, LogisticRegression(C=10.0, solver="liblinear", random_state=0))
-
-
-def _read(document: Document) -> str:
-    return document.text[:MAX_CHARS_READ]
-
-
-def _step(
-    result: StepResult,
-    started: float,
-    invariants: tuple[Invariant, ...],
+def _judged_by(
+    judge: Judge,
+    settings: ClassifierSettings,
     notes: tuple[str, ...],
-) -> StepRun:
-    return StepRun(
-        name="classify",
-        version=LEVEL_VERSIONS["L3"],
-        result=result,
-        seconds=time.perf_counter() - started,
-        invariants=invariants,
-        notes=notes,
+    *,
+    single_output: bool = False,
+) -> Prepared:
+    target = settings.target
+    names_labels = target != "educational" and not single_output
+    operator = Classify(
+        parameters=_parameters(settings),
+        judge=judge,
+        target=target,
+        min_score=settings.min_keep_probability,
+        score_name=f"{target}_score" if single_output else "keep_probability",
+        names_labels=names_labels,
     )
+    check = partial(
+        score_recorded,
+        score_name=operator.score_name,
+        label_name=target if names_labels else "",
+        min_score=operator.min_score,
+    )
+    return Prepared(
+        operators=(operator,),
+        checks={"score_recorded": check},
+        strict=True,
+        notes=partial(_notes, notes, prefix=f"{target}:"),
+    )
+
+
+def _notes(
+    notes: tuple[str, ...], counts: Mapping[str, float], *, prefix: str = ""
+) -> tuple[str, ...]:
+    """Return the notes, and how often each label was given if that was counted."""
+    given = {
+        name.removeprefix(prefix): int(num)
+        for name, num in sorted(counts.items())
+        if prefix and name.startswith(prefix)
+    }
+    if not given:
+        return notes
+    told = ", ".join(f"{label} {num}" for label, num in given.items())
+    return (*notes, f"L3 {prefix} {told}.")
+
+
+def _parameters(settings: ClassifierSettings) -> dict[str, Any]:
+    """Return the settings that matter, files by their content, wherever they lie."""
+    known = classifier_identity(settings)
+    return {name: known.get(name, getattr(settings, name)) for name in _FIELDS[settings.kind]}
+
+
+def _no_reason(document: Document) -> None:
+    """Give no reason to drop any document."""

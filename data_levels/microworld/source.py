@@ -26,7 +26,6 @@ class Microworld:
     """
 
     name = "microworld"
-    max_level = "L5"
 
     def __init__(self, settings: SourceSettings) -> None:
         """Keep the settings; the world is built on first use.
@@ -40,7 +39,11 @@ class Microworld:
         self._documents = settings.documents or DEFAULT_DOCUMENTS
         self._options: CrawlOptions = read_options(settings.options)
 
-    def acquire(self, domain: Domain) -> Iterator[Document]:
+    def num_inputs(self, domain: Domain) -> int:
+        """Return 1: the crawl is planned as a whole."""
+        return 1
+
+    def acquire(self, domain: Domain, index: int, held_out: HeldOut) -> Iterator[Document]:
         """Yield the raw documents of one domain: HTML as bytes, or code files."""
         entries = self._plan(domain)
         for entry in entries:
@@ -61,6 +64,11 @@ class Microworld:
     def teacher(self) -> Teacher:
         """Return the rule-based stand-in for a language model."""
         return OracleTeacher()
+
+    @property
+    def world_seed(self) -> int:
+        """The seed of the world that is crawled."""
+        return self._seed
 
     @cached_property
     def _world(self) -> World:

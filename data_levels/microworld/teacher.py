@@ -10,10 +10,13 @@ true, for it cannot tell them apart: part of what L5 gains is its form. The note
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from davinci.data_levels.document import Document
 from davinci.data_levels.microworld import teacher_code, teacher_reading, teacher_steps
+
+_PARAGRAPHS = "paragraphs "
+"""What the names of its counts begin with."""
 
 
 class OracleTeacher:
@@ -26,13 +29,26 @@ class OracleTeacher:
         self._written: Counter[str] = Counter()
 
     def notes(self) -> Sequence[str]:
-        """Return what `complete` did to prose so far, and that it does the same to what is false.
+        """Return what `notes_on` says of what was written so far."""
+        return self.notes_on(self.counts())
+
+    def counts(self) -> Mapping[str, float]:
+        """Return how many paragraphs `complete` has treated in which way."""
+        return {f"{_PARAGRAPHS}{kind}": count for kind, count in self._written.items()}
+
+    def notes_on(self, counts: Mapping[str, float]) -> Sequence[str]:
+        """Return what `complete` did to prose, and that it does the same to what is false.
 
         Empty where nothing was completed.
         """
-        if not self._written:
+        written = {
+            name.removeprefix(_PARAGRAPHS): int(count)
+            for name, count in sorted(counts.items())
+            if name.startswith(_PARAGRAPHS)
+        }
+        if not written:
             return ()
-        done = ", ".join(f"{kind}: {count}" for kind, count in sorted(self._written.items()))
+        done = ", ".join(f"{kind}: {count}" for kind, count in written.items())
         return (
             f"Paragraphs by what the stand-in did to them: {done}. Rewriting changes the form "
             "alone, and false statements are rewritten like true ones; only spelling out steps "

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from davinci.data_levels.corpus import hash_order
-from davinci.data_levels.document import DOMAINS, Document, Domain, Dropped
+from davinci.data_levels.document import DOMAINS, Document, Domain, Outcome
 from davinci.data_levels.pylib import readers
 from davinci.data_levels.pylib.installation import File, Installation, this_installation
 from davinci.data_levels.pylib.rubric import RUBRIC_NOTE, is_licence, is_worth_keeping
@@ -57,15 +57,17 @@ class Pylib:
     """A Python installation as a source; the same installation gives the same documents."""
 
     name = "pylib"
-    max_level = "L3"
 
     def __init__(self, settings: SourceSettings, installation: Installation | None = None) -> None:
         """Take the settings: `documents` per domain, 0 for `DEFAULT_DOCUMENTS`."""
         self._settings = settings
         self._installation = installation or this_installation()
-        self._left_out: dict[Domain, list[Dropped]] = {}
 
-    def acquire(self, domain: Domain) -> Iterator[Document]:
+    def num_inputs(self, domain: Domain) -> int:
+        """Return 1: all is read at once."""
+        return 1
+
+    def acquire(self, domain: Domain, index: int, held_out: HeldOut) -> Iterator[Outcome]:
         """Yield a fixed pseudo-random sample of the domain's documents, sorted by id."""
         limit = self._settings.documents or DEFAULT_DOCUMENTS[domain]
         training = (file for file in _files(self._installation, domain) if not _is_held_out(file))
@@ -74,15 +76,9 @@ class Pylib:
             if len(sample) >= limit:
                 break
             sample += _documents(file, domain)[: limit - len(sample)]
-        held_out = HeldOutRuns(text for texts in self._texts.values() for text in texts)
-        kept, self._left_out[domain] = separate(sample, held_out)
-        yield from sorted(kept, key=lambda document: document.id)
-
-    def left_out(self, domain: Domain) -> list[Dropped]:
-        """Return the sampled documents that are near-copies of held-out text."""
-        if domain not in self._left_out:
-            list(self.acquire(domain))
-        return self._left_out[domain]
+        sample.sort(key=lambda document: document.id)
+        runs = HeldOutRuns(text for texts in held_out.texts.values() for text in texts)
+        yield from separate(sample, runs)
 
     def held_out(self) -> HeldOut:
         """Return clean held-out text of every domain; there are no benchmark items."""

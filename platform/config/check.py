@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from davinci.data_levels.document import LEVELS
+from davinci.data_levels.chain import LEVELS, chain_of
 from davinci.platform.config.check_training import check_training
 from davinci.platform.config.compose import known_fields
 from davinci.platform.config.errors import Problem
@@ -38,11 +38,17 @@ def check_values(plain: dict[str, Any]) -> list[Problem]:
 def _check_levels(data: dict[str, Any]) -> list[Problem]:
     asked = {"data.level": data["level"]}
     asked |= {f"data.level_of.{d}": v for d, v in data["level_of"].items() if v is not None}
-    return [
-        Problem(field=field, value=str(level), rule="there is no such level.", allowed=LEVELS)
-        for field, level in asked.items()
-        if level not in LEVELS
-    ]
+    return [problem for field, level in asked.items() for problem in _check_chain(field, level)]
+
+
+def _check_chain(field: str, name: str) -> list[Problem]:
+    try:
+        chain_of(str(name))
+    except ValueError as error:
+        unknown = any(part not in LEVELS for part in str(name).split("+"))
+        rule = "there is no such level." if unknown else str(error)
+        return [Problem(field=field, value=str(name), rule=rule, allowed=LEVELS)]
+    return []
 
 
 def _check_weights(field: str, weights: dict[str, float]) -> list[Problem]:
@@ -99,6 +105,7 @@ def _check_counts(plain: dict[str, Any]) -> list[Problem]:
         "evaluation.max_items": plain["evaluation"]["max_items"],
         "executor.workers": plain["executor"]["workers"],
     }
+    problems += positive("data.workers", plain["data"]["workers"])
     return problems + [
         Problem(field=field, value=str(value), rule="cannot be negative.")
         for field, value in negatives.items()

@@ -1,18 +1,23 @@
 """The rules for a source: whether it exists, and can give what the recipe asks of it."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from davinci.data_levels.document import LEVELS
+from davinci.data_levels.chain import LEVELS, chain_of
+from davinci.data_levels.levels.classifier import check_classifier
+from davinci.data_levels.levels.rules import check_rules
 from davinci.data_levels.sources import (
     WITH_ITEMS,
     WITH_WORLDS,
     available_domains,
     check_source,
-    max_level,
+    reachable_levels,
 )
-from davinci.data_levels.teacher import check_teacher
+from davinci.data_levels.teacher.check import check_level_settings
+from davinci.data_levels.tokenizer import check_tokenizer
 from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import Recipe
 
@@ -24,32 +29,60 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
     if "@" in urlsplit(address).netloc:
         rule = "must hold no key; name its environment variable in data.teacher.api_key_env."
         return [Problem(field="data.teacher.base_url", value=address, rule=rule)]
-    try:
-        check_source(source)
-        check_teacher(recipe.data.level_settings.teacher)
-    except ValueError as error:
-        named = re.search(r"`(data\.[\w.]+)`", str(error))
-        return [Problem(field=named[1] if named else "data", value="", rule=str(error))]
+    levels = recipe.data.level_settings
+    checks: tuple[Callable[[], None], ...] = (
+        partial(check_source, source),
+        partial(check_level_settings, levels),
+        partial(check_classifier, levels.classifier),
+        partial(check_rules, levels.rules),
+        partial(check_tokenizer, recipe.data.tokenizer, recipe.model.vocab_size),
+    )
+    if problems := [problem for check in checks for problem in _told(check)]:
+        return problems
     return [
         *_check_depth(data, recipe),
+        *_check_labels(data, recipe),
         *_check_domains(data, recipe),
         *_check_items(data, recipe),
         *_check_worlds(plain, recipe),
     ]
 
 
+def _told(check: Callable[[], None]) -> list[Problem]:
+    """Return what a check of the levels has to say, with the field that it names."""
+    try:
+        check()
+    except ValueError as error:
+        named = re.search(r"`(data\.[\w.]+)", str(error))
+        return [Problem(field=named[1] if named else "data", value="", rule=str(error))]
+    return []
+
+
 def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
+    """Return a problem for every level that nobody is there to write."""
     problems = []
-    deepest = max_level(recipe.data.source, recipe.data.level_settings.teacher)
-    for domain, level in recipe.data.levels.items():
-        if LEVELS.index(level) > LEVELS.index(deepest):
+    reached = reachable_levels(recipe.data.source, recipe.data.level_settings)
+    for domain, name in recipe.data.levels.items():
+        missing = [level for level in chain_of(name) if level not in reached]
+        if missing:
             own = data["level_of"][domain] is not None
-            rule = f"data={data['source']} reaches {deepest} only (deeper needs a teacher: "
-            rule += "data.teacher.kind=endpoint data.teacher.base_url=... data.teacher.model=...)."
+            rule = f"data={data['source']} cannot give {missing[0]} by itself ({missing[0]} needs "
+            rule += "a teacher: data.teacher.kind=endpoint data.teacher.base_url=... "
+            rule += "data.teacher.model=...)."
             field = f"data.level_of.{domain}" if own else "data.level"
-            allowed = LEVELS[: LEVELS.index(deepest) + 1]
-            problems.append(Problem(field=field, value=level, rule=rule, allowed=allowed))
+            allowed = tuple(level for level in LEVELS if level in reached)
+            problems.append(Problem(field=field, value=name, rule=rule, allowed=allowed))
     return list(dict.fromkeys(problems))
+
+
+def _check_labels(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
+    """Return a problem where L3 is to learn from a teacher who is not there."""
+    settings = recipe.data.level_settings
+    asks = settings.classifier.kind == "trained" and settings.classifier.labels == "teacher"
+    if not asks or settings.teacher.kind == "endpoint":
+        return []
+    rule = "needs an endpoint that labels documents: data.teacher.kind=endpoint."
+    return [Problem(field="data.classifier.labels", value="teacher", rule=rule)]
 
 
 def _check_domains(data: dict[str, Any], recipe: Recipe) -> list[Problem]:

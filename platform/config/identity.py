@@ -19,22 +19,24 @@ IDENTITY_VERSION = 1
 """Raised when the rules of this file change; every digest changes with it."""
 
 
-def canonical(value: Any) -> Any:
+def canonical(value: Any, *, with_runtime: bool = False) -> Any:
     """Return `value` as plain data with sorted keys; dataclass fields at their default left out.
+
+    So are fields of the role *runtime*, unless they are asked for.
 
     Raises:
         TypeError: If a value has no stable spelling (sets, paths, functions, NaN...).
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: canonical(getattr(value, f.name))
+            f.name: canonical(getattr(value, f.name), with_runtime=with_runtime)
             for f in sorted(dataclasses.fields(value), key=lambda f: f.name)
-            if getattr(value, f.name) != _default(f)
+            if getattr(value, f.name) != _default(f) and (with_runtime or not _is_runtime(f))
         }
     if isinstance(value, Mapping):
-        return {str(key): canonical(value[key]) for key in sorted(value)}
+        return {str(key): canonical(value[key], with_runtime=with_runtime) for key in sorted(value)}
     if isinstance(value, list | tuple):
-        return [canonical(item) for item in value]
+        return [canonical(item, with_runtime=with_runtime) for item in value]
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, str | bool | int):
@@ -77,14 +79,19 @@ def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return settings as plain data with every field, defaults included, for people to read."""
+    """Return settings as plain data with every field of identity, defaults included, to read."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        named = [f.name for f in dataclasses.fields(value) if not _is_runtime(f)]
+        return {name: plain(getattr(value, name)) for name in named}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _is_runtime(field: "dataclasses.Field[Any]") -> bool:
+    return field.metadata.get("role") == "runtime"
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:

@@ -21,8 +21,9 @@ Precision = Literal["32-true", "bf16-mixed", "bf16-true"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
-    """The source and, per domain, the level to which its documents are processed.
+    """The source and, per domain, the chain of levels that its documents go through.
 
+    `tokenizer` names one of the hub or a folder; empty: one is trained on the corpus at L1.
     The source's world seed is a replicate, not part of the recipe: it is 0 here.
     """
 
@@ -30,6 +31,7 @@ class DataSettings:
     levels: Mapping[Domain, str]
     level_settings: LevelSettings
     tokenizer_vocab_size: int
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

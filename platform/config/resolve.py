@@ -8,13 +8,9 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from davinci.data_levels.chain import canonical_name
 from davinci.data_levels.document import DOMAINS
-from davinci.data_levels.settings import (
-    ClassifierSettings,
-    LevelSettings,
-    RuleSettings,
-    TeacherSettings,
-)
+from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.platform.config.check import check_names, check_values
@@ -42,6 +38,7 @@ class Runtime:
     store_url: str
     mlflow_url: str
     workers: int
+    corpus_workers: int
     accelerator: str
     devices: int
     num_threads: int
@@ -103,12 +100,9 @@ def _recipe(plain: dict[str, Any]) -> Recipe:
     return Recipe(
         data=DataSettings(
             source=_source(data),
-            levels={d: data["level_of"][d] or data["level"] for d in DOMAINS},
-            level_settings=LevelSettings(
-                rules=RuleSettings(**data["rules"]),
-                classifier=ClassifierSettings(**data["classifier"]),
-                teacher=TeacherSettings(**data["teacher"]),
-            ),
+            levels={d: canonical_name(data["level_of"][d] or data["level"]) for d in DOMAINS},
+            level_settings=_level_settings(plain),
+            tokenizer=data["tokenizer"],
             tokenizer_vocab_size=scale["vocab_size"],
         ),
         model=ModelSettings(**{k: v for k, v in scale.items() if k in model}),
@@ -125,10 +119,33 @@ def _recipe(plain: dict[str, Any]) -> Recipe:
     )
 
 
+def _level_settings(plain: dict[str, Any]) -> LevelSettings:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(LevelSettings):
+        value = plain["data"][field.name]
+        if isinstance(value, dict):
+            kind = cast(type, field.type)
+            value = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        values[field.name] = value
+    cache = str(_output_dir(plain) / "teacher_cache")
+    teacher = values["teacher"]
+    values["teacher"] = dataclasses.replace(teacher, cache_dir=teacher.cache_dir or cache)
+    return LevelSettings(**values)
+
+
+def _output_dir(plain: dict[str, Any]) -> Path:
+    return Path(plain["output_dir"]).expanduser().absolute()
+
+
+OPTIONS_OF: dict[str, tuple[str, ...]] = {
+    "files": ("path", "held_out_frac"),
+    "davinci": ("path", "held_out_frac", "stage", "entries", "below"),
+}
+"""The fields of `data` that are options of a source of their own."""
+
+
 def _source(data: dict[str, Any]) -> SourceSettings:
-    options: dict[str, Any] = {}
-    if data["source"] == "files":
-        options = {"path": data["path"], "held_out_frac": float(data["held_out_frac"])}
+    options = {name: data[name] for name in OPTIONS_OF.get(data["source"], ())}
     return SourceSettings(name=data["source"], documents=data["documents"], options=options)
 
 
@@ -160,7 +177,7 @@ def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
 
 
 def _runtime(plain: dict[str, Any]) -> Runtime:
-    output_dir = Path(plain["output_dir"]).expanduser().absolute()
+    output_dir = _output_dir(plain)
     store, trainer = plain["store"], plain["trainer"]
     mlflow_url = store["mlflow_url"] or sqlite_url(output_dir / "mlflow.db")
     return Runtime(
@@ -168,6 +185,7 @@ def _runtime(plain: dict[str, Any]) -> Runtime:
         store_url=store["url"] or sqlite_url(output_dir / "davinci.db"),
         mlflow_url=mlflow_url if store["mlflow"] else "",
         workers=plain["executor"]["workers"],
+        corpus_workers=plain["data"]["workers"],
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
         num_threads=trainer["num_threads"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from davinci.data_levels.settings import ClassifierSettings, RuleSettings, TeacherSettings
+from davinci.data_levels import settings as levels
 from davinci.models.settings import OptimizerSettings
 
 IDENTITY, REPLICATE, RUNTIME, COSMETIC = "identity", "replicate", "runtime", "cosmetic"
@@ -46,22 +46,40 @@ def cosmetic(default: Any = "") -> Any:
 
 
 def _open(settings: type) -> type:
-    """Return a mutable twin of a settings class: OmegaConf refuses to override frozen ones."""
-    fields = [
-        (f.name, f.type, identity(MISSING if f.default is dataclasses.MISSING else f.default))
-        for f in dataclasses.fields(settings)
-    ]
+    """Return a mutable twin of a settings class: OmegaConf refuses to override frozen ones.
+
+    A tuple becomes a list, which is what YAML can say; `resolve` makes it a tuple again.
+    """
+    fields = []
+    for f in dataclasses.fields(settings):
+        default = MISSING if f.default is dataclasses.MISSING else f.default
+        is_tuple = isinstance(default, tuple)
+        kind = list[str] if is_tuple else f.type
+        role = f.metadata.get("role", IDENTITY)
+        fields.append((f.name, kind, _marked(role, list(default) if is_tuple else default)))
     return make_dataclass(settings.__name__.replace("Settings", "Config"), fields)
 
 
 if TYPE_CHECKING:
     from davinci.data_levels.settings import ClassifierSettings as ClassifierConfig
+    from davinci.data_levels.settings import CompletionSettings as CompletionConfig
+    from davinci.data_levels.settings import ContextSettings as ContextConfig
+    from davinci.data_levels.settings import EcosystemSettings as EcosystemConfig
+    from davinci.data_levels.settings import EnvironmentSettings as EnvironmentConfig
+    from davinci.data_levels.settings import RefinementSettings as RefinementConfig
     from davinci.data_levels.settings import RuleSettings as RuleConfig
     from davinci.data_levels.settings import TeacherSettings as TeacherConfig
+    from davinci.data_levels.settings import WorldSettings as WorldConfig
 else:
-    RuleConfig = _open(RuleSettings)
-    ClassifierConfig = _open(ClassifierSettings)
-    TeacherConfig = _open(TeacherSettings)
+    RuleConfig = _open(levels.RuleSettings)
+    ClassifierConfig = _open(levels.ClassifierSettings)
+    TeacherConfig = _open(levels.TeacherSettings)
+    RefinementConfig = _open(levels.RefinementSettings)
+    CompletionConfig = _open(levels.CompletionSettings)
+    ContextConfig = _open(levels.ContextSettings)
+    EnvironmentConfig = _open(levels.EnvironmentSettings)
+    EcosystemConfig = _open(levels.EcosystemSettings)
+    WorldConfig = _open(levels.WorldSettings)
 
 
 @dataclass
@@ -90,7 +108,10 @@ class LevelOfConfig:
 class DataConfig:
     """A source of documents and the depth to which they are processed.
 
-    `documents` caps the documents per domain (0: the source's own size).
+    `level` is a level, or a chain of them such as `L2+L4+L3`. `documents` caps the documents per
+    domain (0: the source's own size). `tokenizer` names one of the hub, or a folder; empty: one is
+    trained on the corpus. `stage`, `entries` and `below` choose from the paper's pool
+    (`data=davinci`). `workers` are processes per corpus.
     """
 
     source: str = identity()
@@ -99,10 +120,22 @@ class DataConfig:
     documents: int = identity(0)
     path: str = identity("")
     held_out_frac: float = identity(0.02)
+    stage: str = identity("")
+    entries: list[str] = identity([])
+    below: str = identity("keep")
     world_seed: int = replicate(0)
     rules: RuleConfig = identity(RuleConfig())
     classifier: ClassifierConfig = identity(ClassifierConfig())
     teacher: TeacherConfig = identity(TeacherConfig())
+    refinement: RefinementConfig = identity(RefinementConfig())
+    completion: CompletionConfig = identity(CompletionConfig())
+    context: ContextConfig = identity(ContextConfig())
+    environment: EnvironmentConfig = identity(EnvironmentConfig())
+    ecosystem: EcosystemConfig = identity(EcosystemConfig())
+    world: WorldConfig = identity(WorldConfig())
+    on_violation: str = identity("drop")
+    tokenizer: str = identity("")
+    workers: int = runtime(1)
 
 
 @dataclass

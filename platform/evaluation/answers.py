@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from davinci.data_levels.sandbox.run import Job, run_many
 from davinci.data_levels.source import Benchmark, Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
 from davinci.platform.evaluation.generation import Request, generate
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_prompt
 from davinci.platform.evaluation.protocols import Subject
-from davinci.platform.evaluation.sandbox import Job, run_many
 from davinci.platform.store.records import Outcomes
 
 METRICS_OF_CHECK = {
@@ -44,7 +44,7 @@ def answer_benchmarks(
 def _answers(subject: Subject, items: Sequence[Item], max_new_tokens: int) -> list[str | None]:
     requests: dict[int, Request] = {}
     for index, item in enumerate(items):
-        prompt = encode_prompt(subject.tokenizer, item.prompt)
+        prompt = encode_prompt(subject.tokenizer, item.prompt, subject.end_id)
         room = subject.context_length - len(prompt.ids)
         if room > 0:
             most = min(max_new_tokens, room)

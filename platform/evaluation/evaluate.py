@@ -1,22 +1,23 @@
 """One checkpoint under one protocol: model, tokenizer and held-out data in, outcomes out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from davinci.data_levels.document import Domain
 from davinci.data_levels.held_out import load_held_out
+from davinci.data_levels.sandbox.run import isolation
 from davinci.data_levels.source import Benchmark, HeldOut
-from davinci.data_levels.tokenizer import load_tokenizer
+from davinci.data_levels.tokenizer import end_of_text_id, load_tokenizer
 from davinci.models.build import load_model
 from davinci.models.process import prepare_process
 from davinci.platform.config.recipe import PROTOCOLS, EvaluationSettings, Protocol
 from davinci.platform.evaluation.answers import answer_benchmarks
 from davinci.platform.evaluation.outcomes import NOTES_FILE, spread, write_outcomes
 from davinci.platform.evaluation.protocols import Subject, bits_per_byte, rank_options
-from davinci.platform.evaluation.sandbox import isolation
 from davinci.platform.evaluation.settings import EvaluationRuntime
 from davinci.platform.store.records import Outcomes
 
@@ -60,11 +61,14 @@ def evaluate(
         model=load_model(model_dir).train(False).to(_device(runtime)),
         tokenizer=load_tokenizer(tokenizer_folder),
         runtime=runtime,
+        end_id=end_of_text_id(tokenizer_folder),
     )
-    chosen = _choose(load_held_out(held_out), settings.max_items)
+    known = load_held_out(held_out)
+    numbers = _numbers(known, settings.max_items)
+    chosen = _choose(known, numbers, settings.max_items)
     too_long: dict[str, int] = {}
     if protocol == "bpb":
-        outcomes = _bpb(subject, chosen, progress)
+        outcomes = _bpb(subject, chosen, numbers, progress)
     elif protocol == "ppl":
         outcomes, too_long = _ppl(subject, chosen, progress)
     else:
@@ -89,16 +93,20 @@ def _device(runtime: EvaluationRuntime) -> str:
     return "cuda" if runtime.accelerator == "gpu" else runtime.accelerator
 
 
-def _choose(held_out: HeldOut, max_items: int) -> HeldOut:
-    def numbers_of(texts: tuple[str, ...]) -> list[int]:
+def _numbers(held_out: HeldOut, max_items: int) -> Mapping[Domain, list[int]]:
+    """Return which texts of each domain are scored, by their places among all of them."""
+    numbers: dict[Domain, list[int]] = {}
+    for domain, texts in held_out.texts.items():
         filled = [number for number, text in enumerate(texts) if text]
-        return [filled[index] for index in spread(len(filled), max_items)]
+        numbers[domain] = [filled[index] for index in spread(len(filled), max_items)]
+    return numbers
 
+
+def _choose(held_out: HeldOut, numbers: Mapping[Domain, Sequence[int]], max_items: int) -> HeldOut:
     def shortened(benchmark: Benchmark) -> Benchmark:
         indices = spread(len(benchmark.items), max_items)
         return replace(benchmark, items=tuple(benchmark.items[index] for index in indices))
 
-    numbers = {domain: numbers_of(texts) for domain, texts in held_out.texts.items()}
     return HeldOut(
         texts={d: tuple(held_out.texts[d][i] for i in ns) for d, ns in numbers.items() if ns},
         styles={d: tuple(held_out.styles[d][i] for i in numbers[d]) for d in held_out.styles},
@@ -106,10 +114,16 @@ def _choose(held_out: HeldOut, max_items: int) -> HeldOut:
     )
 
 
-def _bpb(subject: Subject, held_out: HeldOut, progress: Progress) -> list[Outcomes]:
+def _bpb(
+    subject: Subject,
+    held_out: HeldOut,
+    numbers: Mapping[Domain, Sequence[int]],
+    progress: Progress,
+) -> list[Outcomes]:
     outcomes = []
     for done, (domain, texts) in enumerate(held_out.texts.items(), start=1):
-        outcomes += bits_per_byte(subject, domain, texts, held_out.styles.get(domain, ()))
+        styles = held_out.styles.get(domain, ())
+        outcomes += bits_per_byte(subject, domain, texts, styles, numbers[domain])
         progress(done, len(held_out.texts), domain)
     return outcomes
 

@@ -8,7 +8,6 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DynamicCache, Qwen2ForCausalLM
 
-from davinci.models.build import END_OF_TEXT_ID
 from davinci.platform.evaluation.prompts import Prompt, SpaceGuide
 
 TAIL_MARGIN_TOKENS = 4
@@ -36,7 +35,7 @@ class _Row:
 
     def finish(self, tokenizer: Tokenizer) -> bool:
         """Set the text if the answer is complete; return whether it is."""
-        ended = bool(self.ids) and self.ids[-1] == END_OF_TEXT_ID
+        ended = bool(self.ids) and self.ids[-1] == self.request.prompt.end_id
         written = tokenizer.decode(self.ids, skip_special_tokens=True)
         answer = written[len(self.request.prompt.space) :]
         cuts = [at for stop in self.request.stop if stop and (at := answer.find(stop)) >= 0]
@@ -152,7 +151,7 @@ def _advance(chosen: Sequence[int], rows: Sequence[_Row], tokenizer: Tokenizer) 
     for index, tail in zip(unfinished, tails, strict=True):
         row = rows[index]
         may_end = (
-            row.ids[-1] == END_OF_TEXT_ID
+            row.ids[-1] == row.request.prompt.end_id
             or len(row.ids) >= row.request.max_new_tokens
             or any(stop in tail for stop in row.request.stop)
         )

@@ -24,6 +24,11 @@ class Prompt:
     ids: tuple[int, ...]
     space: str
 
+    @property
+    def end_id(self) -> int:
+        """The end of text, which stands before every document."""
+        return self.ids[0]
+
 
 def split_space(text: str) -> tuple[str, str]:
     """Return the text without its trailing white space, and that white space."""
@@ -31,14 +36,16 @@ def split_space(text: str) -> tuple[str, str]:
     return body, text[len(body) :]
 
 
-def encode_prompt(tokenizer: Tokenizer, text: str) -> Prompt:
+def encode_prompt(tokenizer: Tokenizer, text: str, end_id: int = END_OF_TEXT_ID) -> Prompt:
     """Return the prompt of a new document: the end of text stands before it, as in training."""
     body, space = split_space(text)
     ids = tokenizer.encode(body, add_special_tokens=False).ids
-    return Prompt(ids=(END_OF_TEXT_ID, *ids), space=space)
+    return Prompt(ids=(end_id, *ids), space=space)
 
 
-def encode_option(tokenizer: Tokenizer, prompt: str, option: str) -> tuple[list[int], int]:
+def encode_option(
+    tokenizer: Tokenizer, prompt: str, option: str, end_id: int = END_OF_TEXT_ID
+) -> tuple[list[int], int]:
     """Return the ids of prompt and option together, and how many of them belong to the option.
 
     White space at the end of the prompt counts as the option's, like in lm-evaluation-harness.
@@ -46,7 +53,7 @@ def encode_option(tokenizer: Tokenizer, prompt: str, option: str) -> tuple[list[
     body, _ = split_space(prompt)
     num_prompt = len(tokenizer.encode(body, add_special_tokens=False).ids)
     ids = tokenizer.encode(prompt + option, add_special_tokens=False).ids
-    return [END_OF_TEXT_ID, *ids], len(ids) - num_prompt
+    return [end_id, *ids], len(ids) - num_prompt
 
 
 class SpaceGuide:

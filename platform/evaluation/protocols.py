@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import Qwen2ForCausalLM
 
 from davinci.data_levels.document import Domain
+from davinci.data_levels.held_out import text_id, texts_name
 from davinci.data_levels.source import Benchmark, Item
 from davinci.models.build import END_OF_TEXT_ID
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
@@ -26,11 +27,15 @@ TOO_LONG = "(longer than the context)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The checkpoint under evaluation: model (in evaluation mode), tokenizer and runtime."""
+    """The checkpoint under evaluation: model (in evaluation mode), tokenizer and runtime.
+
+    `end_id` is the end of text, which stands before and after every document of the training.
+    """
 
     model: Qwen2ForCausalLM
     tokenizer: Tokenizer
     runtime: EvaluationRuntime
+    end_id: int = END_OF_TEXT_ID
 
     @property
     def context_length(self) -> int:
@@ -43,13 +48,18 @@ class Subject:
 
 
 def bits_per_byte(
-    subject: Subject, domain: Domain, texts: Sequence[str], styles: Sequence[str] = ()
+    subject: Subject,
+    domain: Domain,
+    texts: Sequence[str],
+    styles: Sequence[str] = (),
+    numbers: Sequence[int] = (),
 ) -> list[Outcomes]:
     """Return how many bits the model needs for a UTF-8 byte of each text; lower is better.
 
     The first record is over all texts. Where they differ in style, one more record per style shows
     whether a gain is more than a likeness of the training text to one of them.
 
+    `numbers` are the texts' places among all texts held out, where only some of them are given.
     Every token of a text is scored, the first one after the end of text. Texts longer than the
     context are read through a window that moves on by half a context.
     """
@@ -58,7 +68,7 @@ def bits_per_byte(
     for owner, text in enumerate(texts):
         ids = subject.tokenizer.encode(text, add_special_tokens=False).ids
         for window, num_scored in sliding_windows(
-            [END_OF_TEXT_ID, *ids], context_length=subject.context_length, stride=stride
+            [subject.end_id, *ids], context_length=subject.context_length, stride=stride
         ):
             windows.append(window)
             scored.append(num_scored)
@@ -68,12 +78,14 @@ def bits_per_byte(
         bits[owner] += nlls[len(nlls) - num_scored :].sum() / math.log(2)
     num_bytes = np.array([len(text.encode()) for text in texts], dtype=np.float64)
     rows = [
-        {"id": f"{domain}/{i}", "prompt": text[:SHOWN_CHARS], "expected": "", "got": "",
-         "value": f"{bits[i] / num_bytes[i]:.3f}"}
-        for i, text in enumerate(texts)
+        {"id": text_id(domain, number), "prompt": text[:SHOWN_CHARS], "expected": "", "got": "",
+         "value": f"{value:.3f}"}
+        for number, text, value in zip(
+            numbers or range(len(texts)), texts, bits / num_bytes, strict=True
+        )
     ]  # fmt: skip
     every = Outcomes(
-        benchmark=f"held_out_{domain}",
+        benchmark=texts_name(domain),
         domain=domain,
         protocol="bpb",
         metric="bits_per_byte",
@@ -138,7 +150,10 @@ def _option_logprobs(
 ) -> list[Floats | None]:
     """Return the options' log-likelihoods in nats after each prompt; None where one is too long."""
     encoded = [
-        [encode_option(subject.tokenizer, prompt, option) for option in item.options]
+        [
+            encode_option(subject.tokenizer, prompt, option, subject.end_id)
+            for option in item.options
+        ]
         for item, prompt in zip(items, prompts, strict=True)
     ]
     fits = [all(len(ids) <= subject.context_length + 1 for ids, _ in rows) for rows in encoded]

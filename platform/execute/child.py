@@ -66,6 +66,10 @@ def name_cause(failure: BaseException) -> str:
         return "out of memory"
     if type(failure).__name__ == "TrainingDiverged":
         return "diverged"
+    if type(failure).__name__ == "BudgetExhausted":
+        return "budget"
+    if type(failure).__name__ == "EndpointError":
+        return "infrastructure"
     if isinstance(failure, BrokenPipeError | SystemExit):
         return "preempted"
     if type(failure).__name__ == "MisconfigurationException":

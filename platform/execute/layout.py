@@ -7,6 +7,9 @@ from pathlib import Path
 
 from davinci.platform.ledger.task import Task
 
+RESUMABLE = ("corpus", "shards")
+"""Kinds of task whose unfinished draft is worth keeping: the next attempt goes on in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -19,7 +22,12 @@ class Layout:
         return self.output_dir / "artifacts" / task.kind / task.digest
 
     def draft(self, task: Task) -> Path:
-        """Return where this process's attempt writes: beside the final place, on the same disk."""
+        """Return where an attempt writes: beside the final place, on the same disk.
+
+        Attempts at a resumable task share one draft; of the others each process has its own.
+        """
+        if task.kind in RESUMABLE:
+            return self.artifact(task).with_name(f".{task.digest}.unfinished")
         return self.artifact(task).with_name(f".{task.digest}.{os.getpid()}")
 
     def frozen(self, task: Task) -> Path:
@@ -43,5 +51,7 @@ class Layout:
 
     def clear_drafts(self, task: Task) -> None:
         """Remove what attempts that died have left; only the holder of the lease may call this."""
+        if task.kind in RESUMABLE:
+            return
         for draft in self.artifact(task).parent.glob(f".{task.digest}.*"):
             shutil.rmtree(draft, ignore_errors=True)

@@ -23,6 +23,7 @@ SECONDS: Mapping[str, float] = {
     "tokenizer": 2.0,
     "shards": 0.5,
     "evaluation": 5.0,
+    "contamination": 1.0,
 }
 """Rough seconds of work per kind, only to weigh the bar; training goes by its tokens."""
 

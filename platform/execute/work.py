@@ -34,6 +34,7 @@ def freeze(task: Task, tasks: Mapping[str, Task], layout: Layout, runtime: Runti
         "inputs": {n: str(layout.artifact(tasks[d])) for n, d in task.inputs.items()},
         "out": str(layout.draft(task)),
         "training": canonical(_training_runtime(runtime)),
+        "corpus_workers": runtime.corpus_workers,
     }
     path = layout.frozen(task)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,31 +63,45 @@ def _held_out(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: 
 
 
 def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.data_levels.build import build_corpus
+    from davinci.data_levels.build import CorpusSettings, build_corpus
 
-    settings = document["settings"]
+    carried = document["carried"]
     build_corpus(
-        restore(SourceSettings, document["carried"]["source"]),
-        settings["domain"],
-        settings["level"],
-        restore(LevelSettings, document["carried"]["level_settings"]),
+        CorpusSettings(
+            source=restore(SourceSettings, carried["source"]),
+            domain=document["settings"]["domain"],
+            chain=carried["chain"],
+            levels=restore(LevelSettings, carried["level_settings"]),
+        ),
         parent=inputs.get("parent"),
-        held_out=inputs["held_out"],
+        held_out=inputs.get("held_out"),
         out=out,
         progress=progress,
+        workers=document["corpus_workers"],
     )
 
 
 def _tokenizer(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.data_levels.tokenizer import train_tokenizer
+    from davinci.data_levels.tokenizer import take_tokenizer, train_tokenizer
 
-    train_tokenizer(inputs, document["settings"]["vocab_size"], out)  # type: ignore[arg-type]
+    if named := document["carried"].get("tokenizer"):
+        take_tokenizer(named, out)
+    else:
+        train_tokenizer(inputs, document["settings"]["vocab_size"], out)  # type: ignore[arg-type]
 
 
 def _shards(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
     from davinci.data_levels.shards import write_shards
 
-    write_shards(inputs["corpus"], inputs["tokenizer"], out, progress)
+    workers = document["corpus_workers"]
+    write_shards(
+        inputs["corpus"],
+        inputs["tokenizer"],
+        out,
+        progress=progress,
+        workers=workers,
+        work=out / "work",
+    )
 
 
 def _segment(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
@@ -122,6 +137,20 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
     )
 
 
+def _contamination(
+    document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress
+) -> None:
+    from davinci.data_levels.contamination import measure_contamination
+    from davinci.data_levels.contamination_record import write_contamination
+    from davinci.data_levels.contamination_settings import ContaminationRule
+
+    rule = restore(ContaminationRule, document["settings"]["rule"])
+    found = measure_contamination(
+        inputs["corpus"], inputs["held_out"], rule=rule, progress=progress
+    )
+    write_contamination(found, out)
+
+
 WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] = {
     "held_out": _held_out,
     "corpus": _corpus,
@@ -129,11 +158,15 @@ WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] 
     "shards": _shards,
     "segment": _segment,
     "evaluation": _evaluation,
+    "contamination": _contamination,
 }
 
 PRELOAD: Mapping[str, tuple[str, ...]] = {
+    "corpus": ("davinci.data_levels.build",),
+    "shards": ("davinci.data_levels.shards",),
     "segment": ("davinci.platform.training.segment",),
     "evaluation": ("davinci.platform.evaluation.evaluate",),
+    "contamination": ("davinci.data_levels.contamination",),
 }
 """Modules worth importing once, before the processes of these kinds are forked."""
 

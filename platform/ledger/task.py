@@ -6,15 +6,18 @@ from typing import Any, Literal
 
 from davinci.platform.config.identity import digest
 
-Kind = Literal["held_out", "corpus", "tokenizer", "shards", "segment", "evaluation"]
+Kind = Literal[
+    "held_out", "corpus", "tokenizer", "shards", "segment", "evaluation", "contamination"
+]
 
 KIND_VERSIONS: Mapping[Kind, int] = {
-    "held_out": 1,
-    "corpus": 1,
-    "tokenizer": 1,
-    "shards": 1,
+    "held_out": 2,
+    "corpus": 2,
+    "tokenizer": 2,
+    "shards": 2,
     "segment": 1,
-    "evaluation": 1,
+    "evaluation": 2,
+    "contamination": 1,
 }
 """The declared version of each kind's code; raise it when the same settings give other results."""
 

@@ -4,18 +4,22 @@
                           └─> tokenizer ──┘       ├─> segment ─> segment ─> ... ─> evaluation
                                                   ┘                  (one per protocol)
 
-The tokenizer is trained on L1 text of every domain, whatever the arm's levels: bits per byte and
-token budgets stay comparable between arms.
+Unless one is named, the tokenizer is trained on L1 text of every domain, whatever the arm's levels:
+bits per byte and token budgets stay comparable between arms. Every corpus that is trained on is
+compared with the held-out texts and items (contamination); nothing waits for that.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from davinci.data_levels.build import level_identity
-from davinci.data_levels.document import DOMAINS, LEVELS, Domain
+from davinci.data_levels.chain import chain_of, name_of
+from davinci.data_levels.contamination_settings import DEFAULT_RULE
+from davinci.data_levels.document import DOMAINS, Domain
+from davinci.data_levels.identity import level_identity
 from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import source_identity
+from davinci.data_levels.sources import available_domains, narrowed, source_identity
+from davinci.data_levels.tokenizer import tokenizer_identity
 from davinci.platform.config.identity import canonical, digest
 from davinci.platform.config.recipe import EvaluationSettings, Protocol, Recipe, Replicate
 from davinci.platform.ledger.task import Kind, Task
@@ -64,7 +68,7 @@ class Plan:
             settings=canonical(settings),
             inputs=inputs,
             label=label,
-            carried=canonical(carried or {}),
+            carried=canonical(carried or {}, with_runtime=True),
         )
         self.tasks.setdefault(task.digest, task)
         return task.digest
@@ -82,9 +86,14 @@ class Plan:
 def make_plan(wanted: Iterable[tuple[Recipe, Replicate]]) -> Plan:
     """Plan every (recipe, replicate), sharing all tasks that are equal."""
     plan = Plan()
-    for recipe, replicate in dict.fromkeys((_Key(r, digest(r)), s) for r, s in wanted):
-        tasks = _plan_run(plan, recipe.recipe, replicate)
-        plan.runs.append(PlannedRun(recipe=recipe.recipe, replicate=replicate, tasks=tasks))
+    runs = [
+        (recipe.recipe, replicate, _plan_run(plan, recipe.recipe, replicate))
+        for recipe, replicate in dict.fromkeys((_Key(r, digest(r)), s) for r, s in wanted)
+    ]
+    for recipe, replicate, tasks in runs:
+        # After all runs' other tasks: the first that are ready are the first to start.
+        tasks |= _plan_contamination(plan, tasks)
+        plan.runs.append(PlannedRun(recipe=recipe, replicate=replicate, tasks=tasks))
         own = set().union(*(plan.needed(d) for d in tasks.values()))
         plan.num_tasks_unshared += len(own)
     return plan
@@ -110,7 +119,9 @@ def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str
     for domain in DOMAINS:
         if any(stage.weights.get(domain, 0) > 0 for stage in recipe.stages):
             level = recipe.data.levels[domain]
-            corpus = _plan_corpus(plan, recipe.data.level_settings, source, domain, level, held_out)
+            corpus = _plan_corpus(
+                plan, recipe.data.level_settings, narrowed(source, level), domain, level, held_out
+            )
             inputs = {"corpus": corpus, "tokenizer": tokenizer}
             shards[domain] = plan.add("shards", {}, inputs, f"{domain} {level} tokens")
             tasks |= {f"corpus.{domain}": corpus, f"shards.{domain}": shards[domain]}
@@ -127,9 +138,13 @@ def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str
 
 
 def _plan_tokenizer(plan: Plan, recipe: Recipe, source: SourceSettings, held_out: str) -> str:
+    named = recipe.data.tokenizer
+    if named:
+        identity = {"tokenizer": tokenizer_identity(named)}
+        return plan.add("tokenizer", identity, {}, f"tokenizer {named}", {"tokenizer": named})
     inputs: dict[str, str] = {
         domain: _plan_corpus(plan, LevelSettings(), source, domain, TOKENIZER_LEVEL, held_out)
-        for domain in DOMAINS
+        for domain in available_domains(source)
     }
     settings = {"vocab_size": recipe.data.tokenizer_vocab_size}
     return plan.add("tokenizer", settings, inputs, f"{source.name} tokenizer")
@@ -140,17 +155,32 @@ def _plan_corpus(
     settings: LevelSettings,
     source: SourceSettings,
     domain: Domain,
-    level: str,
+    name: str,
     held_out: str,
 ) -> str:
     parent = ""
-    carried = {"source": source, "level_settings": settings}
-    known = {"source": plan.tasks[held_out].settings["source"]}
-    for step in LEVELS[: LEVELS.index(level) + 1]:
-        identity = {**known, "domain": domain, **level_identity(step, settings)}
-        inputs = {"held_out": held_out} | ({} if step == "L0" else {"parent": parent})
-        parent = plan.add("corpus", identity, inputs, f"{domain} {step}", carried)
+    known = {"source": source_identity(source, domain)}
+    chain = chain_of(name)
+    for position, level in enumerate(chain):
+        so_far = name_of(chain[: position + 1])
+        carried = {"source": source, "level_settings": settings, "chain": so_far}
+        identity = {**known, "domain": domain, **level_identity(level, settings)}
+        inputs = {"parent": parent} if parent else {"held_out": held_out}
+        parent = plan.add("corpus", identity, inputs, f"{domain} {so_far}", carried)
     return parent
+
+
+def _plan_contamination(plan: Plan, tasks: Mapping[str, str]) -> dict[str, str]:
+    """Plan the check of every corpus that a run trains on; return roles and digests."""
+    found = {}
+    for role, corpus in tasks.items():
+        kind, _, domain = role.partition(".")
+        if kind == "corpus":
+            inputs = {"corpus": corpus, "held_out": tasks["held_out"]}
+            label = f"{plan.tasks[corpus].label} contamination"
+            settings = {"rule": asdict(DEFAULT_RULE)}
+            found[f"contamination.{domain}"] = plan.add("contamination", settings, inputs, label)
+    return found
 
 
 def _plan_segment(

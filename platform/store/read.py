@@ -8,7 +8,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from davinci.platform.store import tables
-from davinci.platform.store.records import Arm, Corpus, Cost, Curve, Floats, Outcomes, Run, Sweep
+from davinci.platform.store.arrays import array
+from davinci.platform.store.read_contamination import Checks, load_checks
+from davinci.platform.store.records import Arm, Corpus, Cost, Curve, Outcomes, Run, Sweep
 
 
 class UnknownSweep(LookupError):
@@ -67,11 +69,6 @@ def load_sweep(engine: Engine, digest: str) -> Sweep:
         )
 
 
-def array(blob: bytes) -> Floats:
-    """Return what `write.floats` stored."""
-    return np.frombuffer(blob, dtype="<f8").astype(np.float64)
-
-
 def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:
     query = (
         select(tables.arm, tables.recipe.c.config)
@@ -79,6 +76,7 @@ def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:
         .where(tables.arm.c.sweep == sweep)
         .order_by(tables.arm.c.position)
     )
+    checks: Checks = {}
     return tuple(
         Arm(
             label=row["label"],
@@ -86,23 +84,23 @@ def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:
             choices=row["choices"],
             overrides=tuple(row["overrides"]),
             config=row["config"],
-            runs=_runs(connection, sweep, row["position"]),
+            runs=_runs(connection, sweep, row["position"], checks),
         )
         for row in connection.execute(query).mappings()
     )
 
 
-def _runs(connection: Connection, sweep: str, position: int) -> tuple[Run, ...]:
+def _runs(connection: Connection, sweep: str, position: int, checks: Checks) -> tuple[Run, ...]:
     query = (
         select(tables.run)
         .join(tables.arm_run, tables.arm_run.c.run == tables.run.c.digest)
         .where(tables.arm_run.c.sweep == sweep, tables.arm_run.c.position == position)
         .order_by(tables.run.c.world_seed, tables.run.c.seed)
     )
-    return tuple(_run(connection, row) for row in connection.execute(query).mappings())
+    return tuple(_run(connection, row, checks) for row in connection.execute(query).mappings())
 
 
-def _run(connection: Connection, row: RowMapping) -> Run:
+def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
     query = (
         select(tables.run_task.c.role, tables.task)
         .join(tables.task, tables.run_task.c.task == tables.task.c.digest)
@@ -127,6 +125,7 @@ def _run(connection: Connection, row: RowMapping) -> Run:
         curves=_curves(connection, [s["digest"] for s in segments]),
         cost=_cost(tasks, results),
         corpora=_by_domain(tasks, "corpus."),
+        contamination=load_checks(connection, _by_domain(tasks, "contamination."), checks),
         epochs=_epochs(results),
         started=min((t["started"] for t in own if t["started"]), default=0.0),
         finished=max((t["finished"] for t in own if t["finished"]), default=0.0),

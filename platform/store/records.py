@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from davinci.data_levels.contamination_record import Overlap
+from davinci.data_levels.contamination_settings import ContaminationRule
+
 Floats = NDArray[np.float64]
 
 
@@ -66,6 +69,20 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contamination:
+    """What one training corpus holds of one benchmark's items, or of one domain's held-out texts.
+
+    `corpus_domain` and the sizes, bytes in UTF-8, are those of the corpus; `overlap` has the items.
+    """
+
+    corpus_domain: str
+    corpus_documents: int
+    corpus_bytes: int
+    rule: ContaminationRule
+    overlap: Overlap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One recipe with one replicate, with all that is known of it.
 
@@ -88,6 +105,7 @@ class Run:
     curves: tuple[Curve, ...] = ()
     cost: Cost | None = None
     corpora: Mapping[str, str] = field(default_factory=dict)
+    contamination: tuple[Contamination, ...] = ()
     epochs: Mapping[str, float] = field(default_factory=dict)
     started: float = 0.0
     finished: float = 0.0

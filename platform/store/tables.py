@@ -3,11 +3,13 @@
 sweep ──< arm ──< arm_run >── run ──< run_task >── task ──< task_input
             │                  │                    ├─ corpus   (one per corpus task)
             └── recipe ────────┘                    ├─ segment, curve  (per segment task)
-                                                    └─ outcomes (per evaluation task)
+                                                    ├─ outcomes (per evaluation task)
+                                                    └─ contamination (per contamination task)
 """
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -128,7 +130,7 @@ corpus = Table(
     metadata,
     _digest("task", of="task"),
     Column("domain", String(16), nullable=False),
-    Column("level", String(8), nullable=False),
+    Column("level", String(64), nullable=False),
     Column("parent", String(64), nullable=False),
     Column("manifest", JSON, nullable=False),
 )
@@ -169,6 +171,28 @@ outcomes = Table(
     Column("values", LargeBinary, nullable=False),
     Column("weights", LargeBinary, nullable=False),
     Column("samples", JSON, nullable=False),
+)
+
+contamination = Table(
+    "contamination",
+    metadata,
+    _digest("task", of="task"),
+    Column("benchmark", String(128), primary_key=True),
+    Column("domain", String(16), nullable=False),
+    Column("rule", JSON, nullable=False),
+    Column("corpus_documents", Integer, nullable=False),
+    Column("corpus_bytes", BigInteger, nullable=False),
+    Column("num_items", Integer, nullable=False),
+    Column("num_checkable", Integer, nullable=False),
+    Column("num_dirty", Integer, nullable=False),
+    Column("item_ids", JSON, nullable=False),
+    Column("checkable", LargeBinary, nullable=False),
+    Column("question_overlap", LargeBinary, nullable=False),
+    Column("overlap", LargeBinary, nullable=False),
+    Column("coverage", LargeBinary, nullable=False),
+    Column("num_documents", LargeBinary, nullable=False),
+    Column("examples", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
 )
 
 mirror = Table(

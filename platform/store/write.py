@@ -1,7 +1,8 @@
 """Writing the store: sweeps as they are planned, results as their tasks are done."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from davinci.data_levels.contamination_record import read_contamination
 from davinci.platform.store import tables
+from davinci.platform.store.arrays import floats
 
 
 def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -38,11 +41,8 @@ def record_result(engine: Engine, digest: str, kind: str, artifact: Path) -> Non
             _record_segment(connection, digest, artifact)
         elif kind == "evaluation":
             _record_outcomes(connection, digest, artifact)
-
-
-def floats(values: Sequence[float]) -> bytes:
-    """Return numbers as a little-endian float64 blob; None becomes NaN."""
-    return np.asarray([np.nan if v is None else v for v in values], dtype="<f8").tobytes()
+        elif kind == "contamination":
+            _record_contamination(connection, digest, artifact)
 
 
 def _record_corpus(connection: Connection, digest: str, artifact: Path) -> None:
@@ -55,7 +55,7 @@ def _record_corpus(connection: Connection, digest: str, artifact: Path) -> None:
     row = {
         "task": digest,
         "domain": manifest["domain"],
-        "level": manifest["level"],
+        "level": manifest["chain"],
         "parent": parent or "",
         "manifest": manifest,
     }
@@ -99,3 +99,28 @@ def _record_outcomes(connection: Connection, digest: str, artifact: Path) -> Non
             "samples": record["samples"],
         }
         replace(connection, tables.outcomes, row)
+
+
+def _record_contamination(connection: Connection, digest: str, artifact: Path) -> None:
+    found = read_contamination(artifact)
+    for overlap in found.benchmarks:
+        row = {
+            "task": digest,
+            "benchmark": overlap.benchmark,
+            "domain": overlap.domain,
+            "rule": asdict(found.rule),
+            "corpus_documents": found.num_documents,
+            "corpus_bytes": found.num_bytes,
+            "num_items": len(overlap.item_ids),
+            "num_checkable": int(overlap.checkable.sum()),
+            "num_dirty": int(overlap.dirty.sum()),
+            "item_ids": overlap.item_ids,
+            "checkable": floats(overlap.checkable.tolist()),
+            "question_overlap": floats(overlap.question_overlap.tolist()),
+            "overlap": floats(overlap.overlap.tolist()),
+            "coverage": floats(overlap.coverage.tolist()),
+            "num_documents": floats(overlap.num_documents.tolist()),
+            "examples": overlap.examples,
+            "sources": overlap.sources,
+        }
+        replace(connection, tables.contamination, row)

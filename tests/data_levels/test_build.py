@@ -2,13 +2,25 @@
 
 import hashlib
 import json
+import multiprocessing
+import random
+import time
 from pathlib import Path
 
 import pytest
 
-from davinci.data_levels.build import build_corpus, level_identity
-from davinci.data_levels.corpus import content_digest, read_documents
-from davinci.data_levels.document import LEVELS, Document
+from davinci.data_levels.build import CorpusSettings, build_corpus
+from davinci.data_levels.chain import chain_of, name_of
+from davinci.data_levels.corpus import (
+    content_digest,
+    part_names,
+    read_documents,
+    read_drops,
+    write_documents,
+)
+from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.identity import level_identity
+from davinci.data_levels.life import ids_like, life_of
 from davinci.data_levels.manifest import Manifest, read_manifest
 from davinci.data_levels.settings import (
     ClassifierSettings,
@@ -19,7 +31,6 @@ from davinci.data_levels.settings import (
 from davinci.data_levels.source import SourceSettings
 
 SETTINGS = LevelSettings()
-NOT_COMPARED = "The documents were not compared with held-out data: none was given."
 
 
 def write_source(folder: Path) -> SourceSettings:
@@ -40,14 +51,30 @@ def write_source(folder: Path) -> SourceSettings:
     return SourceSettings(name="files", options={"path": str(folder), "held_out_frac": 0.1})
 
 
-def build_chain(source: SourceSettings, out: Path, top: str = "L3") -> dict[str, Manifest]:
+def corpus_of(
+    source: SourceSettings, chain: str, domain: Domain = "general", levels: LevelSettings = SETTINGS
+) -> CorpusSettings:
+    return CorpusSettings(source=source, domain=domain, chain=chain, levels=levels)
+
+
+def build_chain(
+    source: SourceSettings,
+    out: Path,
+    top: str = "L3",
+    domain: Domain = "general",
+    part_bytes: int = 2**20,
+) -> dict[str, Manifest]:
+    """Build every corpus of a chain, each into a folder that has the chain's name."""
     manifests: dict[str, Manifest] = {}
     parent = None
-    for level in LEVELS[: LEVELS.index(top) + 1]:
-        manifests[level] = build_corpus(
-            source, "general", level, SETTINGS, parent=parent, out=out / level
+    chain = chain_of(top)
+    for position in range(len(chain)):
+        name = name_of(chain[: position + 1])
+        settings = corpus_of(source, name, domain)
+        manifests[name] = build_corpus(
+            settings, parent=parent, out=out / name, part_bytes=part_bytes
         )
-        parent = out / level
+        parent = out / name
     return manifests
 
 
@@ -90,7 +117,6 @@ def test_every_level_keeps_its_own_rules(source: SourceSettings, tmp_path: Path)
     assert all(i.checked > 0 and i.violations == 0 for i in invariants)
     assert manifests["L3"].notes == (
         "L3 kept every document: the source has no labels for this domain.",
-        NOT_COMPARED,
     )
 
 
@@ -98,8 +124,30 @@ def test_two_builds_give_the_same_bytes(source: SourceSettings, tmp_path: Path) 
     first, second = (build_chain(source, tmp_path / name) for name in ("a", "b"))
     for level in first:
         assert first[level].digest == second[level].digest
-        files = [tmp_path / name / level / "documents.jsonl" for name in ("a", "b")]
+        files = [tmp_path / n / level / "documents" / "00000-00000.jsonl.zst" for n in ("a", "b")]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_size_of_parts_changes_no_corpus(source: SourceSettings, tmp_path: Path) -> None:
+    whole = build_chain(source, tmp_path / "a", "L3")
+    split = build_chain(source, tmp_path / "b", "L3", part_bytes=2_000)
+    assert len(part_names(tmp_path / "a" / "L3")) == 1
+    assert len(part_names(tmp_path / "b" / "L3")) > 3
+    for level, manifest in whole.items():
+        assert split[level].digest == manifest.digest
+        assert split[level].samples == manifest.samples
+        assert [s.dropped for s in split[level].steps] == [s.dropped for s in manifest.steps]
+
+
+def test_levels_come_out_of_order_and_repeatedly(tmp_path: Path) -> None:
+    world = SourceSettings(name="microworld", documents=60)
+    manifests = build_chain(world, tmp_path, "L2+L4+L3+L4", "math")
+    assert list(manifests) == ["L0", "L1", "L2", "L2+L4", "L2+L4+L3", "L2+L4+L3+L4"]
+    last = manifests["L2+L4+L3+L4"]
+    assert (last.level, last.chain) == ("L4", "L2+L4+L3+L4")
+    assert last.parents == (manifests["L2+L4+L3"].digest,)
+    assert last.documents_in == manifests["L2+L4+L3"].documents_out > 0
+    assert last.steps[-1].edited == 0  # refining what is refined changes nothing here
 
 
 def test_samples_show_every_reason_and_documents_before_and_after(
@@ -117,33 +165,99 @@ def test_samples_show_every_reason_and_documents_before_and_after(
 
 def test_digest_is_over_lengths_ids_and_texts() -> None:
     document = Document(id="ab", domain="math", text="é")
-    expected = hashlib.sha256(
+    one = hashlib.sha256(
         (2).to_bytes(8, "little") + b"ab" + (2).to_bytes(8, "little") + b"\xc3\xa9"
-    )
-    assert content_digest([document]) == expected.hexdigest()
+    ).digest()
+    assert content_digest([document, document]) == hashlib.sha256(one + one).hexdigest()
+
+
+def test_lone_surrogates_survive_a_corpus(tmp_path: Path) -> None:
+    document = Document(id="a", domain="math", text="x \ud800 y", meta={"source": "\udfff"})
+    write_documents([document], tmp_path)
+    assert list(read_documents(tmp_path)) == [document]
+
+
+def test_an_id_that_stands_for_two_documents_stops_the_build(tmp_path: Path) -> None:
+    rows = [{"id": n % 3, "text": f"A text of its own, number {n}."} for n in range(3)]
+    rows.append({"id": 1, "text": "Another text under an id that was taken."})
+    lines = "".join(json.dumps({**row, "id": f"id-{row['id']}"}) + "\n" for row in rows)
+    (tmp_path / "math.jsonl").write_text(lines)
+    source = SourceSettings(name="files", options={"path": str(tmp_path), "held_out_frac": 0.01})
+    with pytest.raises(ValueError, match=r"1 are used again: 'id-1'.*`id` of its own"):
+        build_corpus(corpus_of(source, "L0", "math"), parent=None, out=tmp_path / "L0")
+
+
+def test_a_documents_life_is_shown_up_to_where_it_ended(
+    source: SourceSettings, tmp_path: Path
+) -> None:
+    build_chain(source, tmp_path)
+    folders = [tmp_path / level for level in ("L0", "L1", "L2", "L3")]
+    kept = life_of("mill-7", folders)
+    if kept[0].document is None:  # held out
+        kept = life_of("mill-8", folders)
+    assert [station.chain for station in kept] == ["L0", "L1", "L2", "L3"]
+    first, second = kept[0].document, kept[1].document
+    assert first is not None
+    assert second is not None
+    assert "<main>" in first.text
+    assert "<main>" not in second.text
+    short = life_of("short", folders)
+    assert [station.document is None for station in short] == [False, False, True]
+    assert short[2].drop is not None
+    assert short[2].drop.reason == "too_short"
+    assert ids_like("SHO", folders[0]) == ["short"]
+
+
+def _build_all(source: SourceSettings, out: Path) -> None:
+    build_chain(source, out, part_bytes=2_000)
+
+
+def test_a_build_killed_twenty_times_at_random_ends_in_the_same_corpus(
+    source: SourceSettings, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    expected = build_chain(source, tmp_path / "whole", part_bytes=2_000)
+    whole_s = time.monotonic() - started
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_build_all.__module__, "davinci.data_levels.build"])
+    dice = random.Random(7)
+    out, num_killed = tmp_path / "killed", 0
+    while num_killed < 20:
+        process = context.Process(target=_build_all, args=(source, out))
+        process.start()
+        process.join(dice.uniform(0.02, 0.6 * whole_s))
+        process.kill()
+        process.join()
+        if process.exitcode == 0:  # done: begin again, there are kills left
+            assert {n: read_manifest(out / n).digest for n in expected} == {
+                n: m.digest for n, m in expected.items()
+            }
+            out = tmp_path / f"killed-{num_killed}"
+        else:
+            num_killed += 1
+    manifests = build_chain(source, out, part_bytes=2_000)
+    for level, manifest in expected.items():
+        assert manifests[level].digest == manifest.digest
+        assert [s.dropped for s in manifests[level].steps] == [s.dropped for s in manifest.steps]
+        assert manifests[level].samples == manifest.samples
+        assert sorted(read_drops(out / level)) == sorted(read_drops(tmp_path / "whole" / level))
+        assert not (out / level / "work").exists()
 
 
 def test_a_domain_that_the_source_lacks_gives_an_empty_corpus_with_a_note(
     source: SourceSettings, tmp_path: Path
 ) -> None:
-    parent = None
-    for level in ("L0", "L1", "L2", "L3"):
-        manifest = build_corpus(
-            source, "qa", level, SETTINGS, parent=parent, out=tmp_path / "qa" / level
-        )
-        parent = tmp_path / "qa" / level
+    manifests = build_chain(source, tmp_path, "L3", "qa")
+    for manifest in manifests.values():
         assert (manifest.documents_in, manifest.documents_out) == (0, 0)
-    assert read_manifest(tmp_path / "qa" / "L0").notes == (
-        "The source 'files' has no qa documents.",
-        NOT_COMPARED,
-    )
+    assert manifests["L0"].notes == ("The source 'files' has no qa documents.",)
 
 
 def test_a_level_without_a_teacher_names_the_fields(source: SourceSettings, tmp_path: Path) -> None:
     build_chain(source, tmp_path, "L1")
     with pytest.raises(ValueError, match=r"data\.teacher\.kind"):
-        build_corpus(source, "general", "L4", SETTINGS, parent=tmp_path / "L1", out=tmp_path / "L4")
-    assert not (tmp_path / "L4").exists()
+        build_corpus(corpus_of(source, "L1+L4"), parent=tmp_path / "L1", out=tmp_path / "L4")
+    assert not (tmp_path / "L4" / "manifest.json").exists()
 
 
 def test_the_microworld_reaches_the_deepest_level_and_names_its_teacher(tmp_path: Path) -> None:
@@ -153,19 +267,13 @@ def test_the_microworld_reaches_the_deepest_level_and_names_its_teacher(tmp_path
     assert all(i.violations == 0 for m in manifests.values() for i in m.invariants)
 
 
-@pytest.mark.parametrize(("level", "has_parent"), [("L0", True), ("L2", False), ("L11", True)])
-def test_wrong_levels_and_parents_are_refused(
+@pytest.mark.parametrize(("level", "has_parent"), [("L0", True), ("L2", False)])
+def test_wrong_parents_are_refused(
     source: SourceSettings, tmp_path: Path, level: str, has_parent: bool
 ) -> None:
-    with pytest.raises(ValueError, match="L0"):
-        build_corpus(
-            source,
-            "general",
-            level,
-            SETTINGS,
-            parent=tmp_path if has_parent else None,
-            out=tmp_path / "out",
-        )
+    parent = tmp_path if has_parent else None
+    with pytest.raises(ValueError, match="L0 is built from the source, all others from a corpus"):
+        build_corpus(corpus_of(source, level), parent=parent, out=tmp_path / "out")
 
 
 def test_a_level_is_identified_by_the_settings_that_it_uses() -> None:
@@ -177,15 +285,29 @@ def test_a_level_is_identified_by_the_settings_that_it_uses() -> None:
         ),
     )
     assert level_identity("L1", changed) == level_identity("L1", SETTINGS)
-    assert level_identity("L2", SETTINGS) == {"level": "L2", "version": 1, "rules": {}}
+    assert level_identity("L2", SETTINGS)["rules"] == {}
     assert level_identity("L2", changed)["rules"] == {"min_chars": 7}
     assert level_identity("L3", changed)["classifier"] == {"ngram_max": 3}
     assert level_identity("L4", SETTINGS)["teacher"] == {"kind": "source"}
-    assert level_identity("L5", changed)["teacher"] == {
-        "kind": "endpoint",
-        "base_url": "http://h/v1",
-        "model": "m",
-        "prompt": "complete_v1",
-    }
+    told = level_identity("L5", changed)
+    assert told["teacher"] == {"kind": "endpoint", "model": "m"}
+    assert told["prompts"] == ["complete_v1"]
     with pytest.raises(ValueError, match=r"L11.*data\.level.*L0, L1, L2, L3, L4, L5"):
         level_identity("L11", SETTINGS)
+
+
+def test_where_and_how_a_teacher_is_asked_changes_no_identity() -> None:
+    teacher = TeacherSettings(kind="endpoint", base_url="http://a/v1", model="m")
+    elsewhere = TeacherSettings(
+        kind="endpoint", base_url="http://b/v1", model="m", concurrency=2, max_usd=5.0
+    )
+    told = [level_identity("L4", LevelSettings(teacher=t)) for t in (teacher, elsewhere)]
+    assert told[0] == told[1]
+    other = LevelSettings(teacher=TeacherSettings(kind="endpoint", model="n"))
+    assert level_identity("L4", other) != told[0]
+
+
+def test_a_policy_for_violations_is_part_of_the_identity() -> None:
+    fatal = LevelSettings(on_violation="fatal")
+    assert level_identity("L4", fatal) != level_identity("L4", SETTINGS)
+    assert level_identity("L2", fatal) == level_identity("L2", SETTINGS)

@@ -1,9 +1,20 @@
 """L1: whatever comes in comes out, as readable text."""
 
+import pickle
+import random
+
+import ftfy
 import pytest
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.l1 import decode, extract_texts, html_text, normalise
+from davinci.data_levels.levels.l1 import (
+    decode,
+    extract_texts,
+    html_text,
+    normalise,
+    prepare,
+    repair,
+)
 
 PAGE = """<html><head><title>Shop</title><script>track()</script></head><body>
 <nav><a href="/">Home</a> <a href="/about">About</a></nav>
@@ -17,7 +28,7 @@ def make(text: str, **meta: str) -> Document:
 
 
 def test_main_content_is_kept_and_navigation_is_not() -> None:
-    text = html_text(PAGE)
+    text = html_text(PAGE).text
     assert "Granite is an igneous rock" in text
     assert "crystals are large enough" in text
     assert "Home" not in text
@@ -36,11 +47,12 @@ def test_main_content_is_kept_and_navigation_is_not() -> None:
     ],
 )
 def test_a_page_without_main_content_gives_what_text_it_has(html: str, expected: str) -> None:
-    assert html_text(html) == expected
+    assert html_text(html) == (expected, "")
 
 
 def test_a_page_nested_beyond_reason_gives_its_text_quickly() -> None:
-    assert html_text("<div>" * 50_000 + "deep down" + "</div>" * 50_000) == "deep down"
+    text, note = html_text("<div>" * 50_000 + "deep down" + "</div>" * 50_000)
+    assert (text, note) == ("deep down", "tags removed: elements nested 50000 deep")
 
 
 def test_as_many_documents_come_out_as_went_in_even_when_empty() -> None:
@@ -48,9 +60,7 @@ def test_as_many_documents_come_out_as_went_in_even_when_empty() -> None:
         Document(id=str(index), domain="general", text=text, meta={"format": "html"})
         for index, text in enumerate(["", "<html></html>", PAGE, "\x00\x01", "<" * 500])
     ]
-    kept, dropped, _ = extract_texts(documents)
-    assert [document.id for document in kept] == ["0", "1", "2", "3", "4"]
-    assert dropped == []
+    assert [document.id for document in extract_texts(documents)] == ["0", "1", "2", "3", "4"]
 
 
 def test_bytes_are_decoded_as_utf_8_where_they_are_and_by_detection_where_not() -> None:
@@ -85,3 +95,34 @@ def test_code_is_left_as_it_is() -> None:
 def test_html_becomes_text_and_says_what_it_was() -> None:
     document = normalise(make(PAGE, format="html"))
     assert document.meta == {"format": "text", "extracted_from": "html"}
+
+
+@pytest.mark.parametrize("form", ["text", "code"])
+def test_a_byte_order_mark_is_no_text(form: str) -> None:
+    assert normalise(make("\ufeffx = 1", format=form)).text == "x = 1"
+
+
+def test_a_large_page_gives_the_same_text_as_a_small_one() -> None:
+    paragraph = "<p>Granite is an igneous rock that cools slowly.</p>\n"
+    small, large = html_text(paragraph * 20), html_text(paragraph * 5000)
+    assert large.text == "\n\n".join([small.text.split("\n\n")[0]] * 5000)
+
+
+def test_repair_is_what_ftfy_does() -> None:
+    rng = random.Random(0)
+    odd = ["a", " ", "\n", "\r", "\r\n", "&", "&amp;", "&lt;b", "<", "<b>", "é", "Ã©", "\x00", "\f",
+           "\v", "\x1b[31m", "\ufeff", "“", "ﬁ", "\u2028", "\x85", "e\u0301", "â€™", "plain words",
+           "\t", "\x7f", "\u00ad", "Ａ", "\ud83d\ude00", "\ud83d"]  # fmt: skip
+    for _ in range(3000):
+        text = "".join(rng.choices(odd, k=rng.randrange(25)))
+        assert repair(text) == ftfy.fix_text(text, normalization="NFC"), repr(text)
+
+
+def test_the_operator_keeps_ids_and_can_be_sent_to_another_process() -> None:
+    prepared = prepare(None)  # type: ignore[arg-type]  # L1 needs nothing to prepare
+    assert prepared.strict
+    [operator] = pickle.loads(pickle.dumps(prepared.operators))
+    assert (operator.name, operator.parameters["max_pdf_pages"]) == ("extract_text", 2000)
+    [made] = operator.run([make(PAGE, format="html")], {})
+    assert isinstance(made, Document)
+    assert (made.id, made.meta["extracted_from"]) == ("a", "html")

@@ -4,9 +4,8 @@ import random
 
 import pytest
 
-from davinci.data_levels.document import Document
-from davinci.data_levels.levels import l2
-from davinci.data_levels.levels.near_duplicates import drop_near_duplicates
+from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.levels.rules import Broken, check_rules, rule_broken
 from davinci.data_levels.settings import RuleSettings
 
 RULES = RuleSettings()
@@ -25,13 +24,14 @@ GOOD_CODE = '''def mean(values):
 '''
 
 
-def make(text: str, form: str = "text", name: str = "a") -> Document:
-    domain = "code" if form == "code" else "general"
-    return Document(id=name, domain=domain, text=text, meta={"format": form})  # type: ignore[arg-type]
+def make(text: str, form: str = "text", **meta: str) -> Document:
+    domain: Domain = "code" if form == "code" else "general"
+    return Document(id="a", domain=domain, text=text, meta={"format": form, **meta})
 
 
 def reason(text: str, form: str = "text", rules: RuleSettings = RULES) -> str | None:
-    return l2.rule_broken(make(text, form), rules=rules)
+    broken = rule_broken(make(text, form), rules=rules)
+    return None if broken is None else broken.reason
 
 
 def coded(alphabet: str) -> str:
@@ -111,56 +111,69 @@ def test_limits_are_settings() -> None:
     assert reason(GOOD_PROSE, rules=RuleSettings(min_english_stop_words=50)) == "not_english"
 
 
-def test_the_first_of_exact_duplicates_stays() -> None:
-    documents = [make("one", name="a"), make("two", name="b"), make("one", name="c")]
-    kept, dropped, edited = l2.drop_exact_duplicates(documents)
-    assert [document.id for document in kept] == ["a", "b"]
-    assert [(drop.document.id, drop.reason) for drop in dropped] == [("c", "exact_duplicate")]
-    assert edited == 0
+@pytest.mark.parametrize(
+    ("text", "rules", "expected"),
+    [
+        ("Too short. ", RULES, Broken("too_short", "10 characters")),
+        (GOOD_PROSE, RuleSettings(max_chars=9), Broken("too_long", "266 characters")),
+        ("\ufffd" * 10 + " " + "a" * 10 + " x" * 20, RuleSettings(max_garbled_frac=0.2),
+         Broken("garbled", "0.25")),
+        ("Home is where the heart is\n" * 4, RULES, Broken("repeated_lines", "0.75")),
+    ],
+)  # fmt: skip
+def test_the_value_that_decided_is_told(text: str, rules: RuleSettings, expected: Broken) -> None:
+    assert rule_broken(make(text), rules=rules) == expected
 
 
-def paragraph(seed: int, num_words: int = 120) -> str:
-    rng = random.Random(seed)
-    words = ["stone", "river", "cloud", "the", "is", "of", "and", "mill", "grain", "to", "with"]
-    return " ".join(rng.choice(words) + str(rng.randrange(9)) for _ in range(num_words))
+def test_wanted_languages_are_kept_and_others_named() -> None:
+    german = "Der Fluss entspringt in den Hügeln und ist nicht lang, aber das Wasser ist klar."
+    rules = RuleSettings(languages=("de", "fr"))
+    assert reason(german, rules=rules) is None
+    assert reason("Le soleil se lève à l'est et se couche à l'ouest.", rules=rules) is None
+    broken = rule_broken(make(GOOD_PROSE), rules=rules)
+    assert broken == Broken("other_language", "en, wanted 0.00")
+    assert reason(GOOD_CODE, "code", rules) is None
 
 
-def test_near_duplicates_are_found_and_different_texts_are_not() -> None:
-    originals = [make(paragraph(seed), name=f"o{seed}") for seed in range(20)]
-    copies = [
-        make(
-            "Home | About | Contact\n" + document.text + "\nCopyright 2020", name="c" + document.id
-        )
-        for document in originals
-    ]
-    kept, dropped, _ = drop_near_duplicates([*originals, *copies], RULES)
-    assert [document.id for document in kept] == [document.id for document in originals]
-    assert {drop.reason for drop in dropped} == {"near_duplicate"}
+def test_a_language_must_be_likely_enough() -> None:
+    numbers = "1234567 8910 1112 1314 1516 1718 1920 2122 2324"  # in no language
+    assert reason(numbers, rules=RuleSettings(languages=("en",))) == "other_language"
+    anything = RuleSettings(languages=("en",), min_language_probability=0.0)
+    assert reason(numbers, rules=anything) is None
 
 
-def test_half_changed_texts_are_no_near_duplicates() -> None:
-    documents = [make(paragraph(1) + paragraph(seed), name=str(seed)) for seed in range(2, 8)]
-    kept, _, _ = drop_near_duplicates(documents, RULES)
-    assert len(kept) == 6
+@pytest.mark.parametrize("meta", [{"extracted_from": "pdf"}, {"format": "pdf"}])
+def test_small_pdfs_are_dropped_by_the_bytes_of_the_file_or_else_of_the_text(
+    meta: dict[str, str],
+) -> None:
+    def broken(text: str, **more: str) -> Broken | None:
+        document = Document(id="a", domain="science", text=text, meta={**meta, **more})
+        return rule_broken(document, rules=RuleSettings(min_pdf_bytes=300))
+
+    assert broken(GOOD_PROSE) == Broken("pdf_below_min_bytes", "266 bytes")
+    assert broken(GOOD_PROSE, raw_bytes="300") is None
+    assert broken(GOOD_PROSE, raw_bytes="299") == Broken("pdf_below_min_bytes", "299 bytes")
+    assert broken(GOOD_PROSE + "\n\n" + "é" * 16) is None  # 284 characters, 300 bytes
 
 
-def test_marks_tell_formulas_apart() -> None:
-    plus = "\n".join(f"{n} + {n} gives the number {n} + {n}" for n in range(20))
-    documents = [make(plus, name="a"), make(plus.replace("+", "-"), name="b")]
-    assert len(drop_near_duplicates(documents, RULES).kept) == 2
+def test_what_is_no_pdf_may_be_small() -> None:
+    assert reason(GOOD_PROSE, rules=RuleSettings(min_pdf_bytes=10_000)) is None
 
 
-def test_very_short_texts_are_near_duplicates_only_when_their_words_are_the_same() -> None:
-    documents = [make("One two", name="a"), make("one, three", name="b"), make("one TWO", name="c")]
-    kept, dropped, _ = drop_near_duplicates([*documents, make("", name="d")], RULES)
-    assert [document.id for document in kept] == ["a", "b", "d"]
-    assert [drop.document.id for drop in dropped] == ["c"]
+@pytest.mark.parametrize(
+    ("stars", "expected"),
+    [("9", Broken("too_few_stars", "9 stars")), ("10", None), ("many", None), ("", None)],
+)
+def test_repositories_with_few_stars_are_dropped_where_stars_are_known(
+    stars: str, expected: Broken | None
+) -> None:
+    assert rule_broken(make(GOOD_CODE, "code", stars=stars), rules=RULES) == expected
+    assert rule_broken(make(GOOD_CODE, "code"), rules=RULES) is None
 
 
-def test_every_step_accounts_for_every_document() -> None:
-    documents = [make(GOOD_PROSE, name="a"), make(GOOD_PROSE, name="b"), make("no", name="c"),
-                 make(GOOD_PROSE.replace("ninety", "eighty"), name="d")]  # fmt: skip
-    runs = l2.run(documents, RULES)
-    assert [run.name for run in runs] == ["rules", "exact_duplicates", "near_duplicates"]
-    assert [len(run.result.dropped) for run in runs] == [1, 1, 1]
-    assert [document.id for document in runs[-1].result.kept] == ["a"]
+def test_unknown_languages_and_sets_of_rules_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'english' \(`data.rules.languages`\); known: .*\ben\b"):
+        check_rules(RuleSettings(languages=("de", "english")))
+    with pytest.raises(ValueError, match=r"`data.rules.published`.*Did you mean 'gopher_quality'"):
+        check_rules(RuleSettings(published=("gopher_qualities",)))
+    check_rules(RuleSettings(languages=("en",), published=("c4", "fineweb")))

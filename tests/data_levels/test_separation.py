@@ -1,6 +1,13 @@
 """Held-out text stays out of training, copies of it too."""
 
-from davinci.data_levels.separation import HeldOutRuns, cut, falls_in
+from random import Random
+from typing import Any
+
+from davinci.data_levels import separation
+from davinci.data_levels.corpus import hash_order
+from davinci.data_levels.document import Document, Dropped
+from davinci.data_levels.separation import HeldOutRuns, cut, falls_in, held_out_texts, separate
+from davinci.data_levels.words import word_hashes
 
 HELD_OUT = " ".join(f"word{n}" for n in range(40))
 
@@ -52,3 +59,62 @@ def test_pieces_end_at_blank_lines_and_keep_the_limit() -> None:
     assert cut("aaa\n\n" + "b" * 9 + "\n\nccc", 8) == ["aaa\n\nccc"]
     assert cut("ééé\n\nüüü", 12) == ["ééé", "üüü"]
     assert cut("", 8) == []
+
+
+def document(name: str, text: str, **meta: str) -> Document:
+    return Document(id=name, domain="general", text=text, meta=meta)
+
+
+def test_copies_of_held_out_text_become_drops_in_place_and_drops_stay() -> None:
+    before = Dropped(document("broken", ""), "invalid_json", "line 1")
+    page = document("page", f"<p>{HELD_OUT}</p>", format="html", encoding="bytes")
+    other = document("other", "nothing of it")
+    outcomes = list(separate([before, page, other], HeldOutRuns([HELD_OUT])))
+    assert outcomes == [before, Dropped(page, "near_copy_of_held_out"), other]
+
+
+def test_a_long_text_is_hashed_in_pieces_without_a_difference(monkeypatch: Any) -> None:
+    text = "One, two; three-four\n" * 50 + "x" * 40
+    whole = word_hashes(text)
+    monkeypatch.setattr(separation, "CHUNK_CHARS", 7)
+    for start in range(10):
+        assert (separation._words_of(text[start:])
+                == word_hashes(text[start:])).all()  # fmt: skip
+    assert (separation._words_of(text) == whole).all()
+    assert len(separation._words_of("")) == 0
+
+
+def essay(n: int) -> str:
+    rng = Random(n)
+    nouns = [
+        f"{head}{tail}" for head in ("gar", "ston", "wat", "moun") for tail in ("den", "es", "er")
+    ]
+    words = [rng.choice((*nouns, "the", "of", "with", "and", "that", "are")) for _ in range(60)]
+    return " ".join(words) + "."
+
+
+def choose(documents: list[Document], max_texts: int = 10) -> tuple[str, ...]:
+    return held_out_texts(documents, max_texts=max_texts, max_bytes=2000, max_per_document=2)
+
+
+def test_held_out_texts_do_not_depend_on_the_order_and_memory_not_on_the_number() -> None:
+    documents = [document(str(n), essay(n)) for n in range(100)]
+    chosen = choose(documents)
+    assert len(chosen) == 10
+    assert set(chosen) <= {essay(n) for n in range(100)}
+    assert choose(documents[::-1]) == chosen
+    lowest = sorted(documents, key=lambda d: hash_order("held_out_documents", d.id))[:20]
+    assert choose(lowest) == chosen
+
+
+def test_held_out_texts_are_clean_and_no_copies_of_one_another() -> None:
+    documents = [
+        document("a", essay(1)),
+        document("b", "Seen elsewhere: " + essay(1)),
+        document("c", "<p>" + essay(2) + "</p>", format="html"),
+        document("d", "zu kurz"),
+    ]
+    chosen = choose(documents)
+    assert len(chosen) == 2
+    assert essay(2) in chosen
+    assert essay(1) in chosen[0] + chosen[1]

@@ -5,37 +5,38 @@ import sys
 
 import pytest
 
-from davinci.data_levels.settings import TeacherSettings
+from davinci.data_levels.chain import LEVELS
+from davinci.data_levels.levels.teaching import own_teacher
+from davinci.data_levels.settings import EnvironmentSettings, LevelSettings, TeacherSettings
 from davinci.data_levels.source import SourceSettings
 from davinci.data_levels.sources import (
-    SOURCES,
     available_domains,
     check_source,
-    max_level,
     open_source,
+    reachable_levels,
     source_identity,
 )
-from davinci.data_levels.teacher import check_teacher, choose_teacher
+from davinci.data_levels.teacher import check_teacher
+from davinci.data_levels.teacher.endpoint import open_endpoint
 
 ENDPOINT = TeacherSettings(kind="endpoint", base_url="http://localhost:8000/v1", model="m")
 
 
 def test_an_unknown_source_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'crawl'.*microworld, pylib, files"):
+    with pytest.raises(ValueError, match=r"'crawl'.*microworld, pylib, files, davinci"):
         check_source(SourceSettings(name="crawl"))
 
 
-def test_levels_reach_as_deep_as_there_is_a_teacher() -> None:
-    levels = {name: max_level(SourceSettings(name=name)) for name in SOURCES}
-    assert levels == {"microworld": "L5", "pylib": "L3", "files": "L3"}
-    assert max_level(SourceSettings(name="pylib"), ENDPOINT) == "L5"
-    assert max_level(SourceSettings(name="pylib"), TeacherSettings()) == "L3"
+def test_levels_reach_as_deep_as_there_is_somebody_to_write() -> None:
+    def reached(name: str, **settings: object) -> tuple[str, ...]:
+        return reachable_levels(SourceSettings(name=name), LevelSettings(**settings))  # type: ignore[arg-type]
 
-
-def test_a_source_says_its_own_depth() -> None:
-    for name in ("microworld", "pylib"):
-        source = open_source(SourceSettings(name=name))
-        assert (source.name, source.max_level) == (name, max_level(SourceSettings(name=name)))
+    assert reached("microworld") == ("L0", "L1", "L2", "L3", "L4", "L5", "L9")
+    for name in ("pylib", "files", "davinci"):
+        assert reached(name) == ("L0", "L1", "L2", "L3", "L9")
+        assert reached(name, teacher=ENDPOINT) == LEVELS
+    by_example = reached("pylib", environment=EnvironmentSettings(maker="doctest"))
+    assert by_example == ("L0", "L1", "L2", "L3", "L7", "L9")
 
 
 def test_wrong_settings_are_refused() -> None:
@@ -76,10 +77,11 @@ def test_wrong_teachers_are_named_by_field(settings: TeacherSettings, field: str
 def test_the_source_or_the_endpoint_teaches() -> None:
     microworld = open_source(SourceSettings(name="microworld"))
     pylib = open_source(SourceSettings(name="pylib"))
-    assert "microworld" in choose_teacher(microworld, TeacherSettings()).label
-    assert choose_teacher(pylib, ENDPOINT).label == "m at localhost:8000"
+    assert "microworld" in own_teacher(microworld).label
+    with open_endpoint(ENDPOINT) as endpoint:
+        assert endpoint.label == "m at localhost:8000"
     with pytest.raises(ValueError, match=r"data\.teacher\.kind=source.*'pylib'"):
-        choose_teacher(pylib, TeacherSettings())
+        own_teacher(pylib)
 
 
 def test_checking_imports_nothing_heavy() -> None:

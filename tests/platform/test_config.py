@@ -81,8 +81,52 @@ def test_bad_input_is_one_problem_that_names_field_and_choices(
 
 def test_a_level_that_the_source_cannot_reach_is_refused(loader: ConfigLoader) -> None:
     [problem] = problems_of(loader, "data=pylib", "data.level=L5")
-    assert problem.allowed == ("L0", "L1", "L2", "L3")
+    assert problem.allowed == ("L0", "L1", "L2", "L3", "L9")
     assert "data.teacher.kind=endpoint" in str(problem)
+
+
+def test_a_chain_of_levels_is_one_recipe_however_it_is_written(loader: ConfigLoader) -> None:
+    one, other = (run_of(loader, f"data.level={name}").arms[0].recipe for name in ("L4", "L3+L4"))
+    assert digest(one) == digest(other)
+    assert one.data.levels["math"] == "L4"
+    mixed = run_of(loader, "data.level=L2+L4+L3", "data.level_of.qa=L3").arms[0].recipe
+    assert (mixed.data.levels["math"], mixed.data.levels["qa"]) == ("L2+L4+L3", "L3")
+    [problem] = problems_of(loader, "data.level=L2+L1")
+    assert "goes through L0 and L1 once" in str(problem)
+
+
+def test_where_a_teacher_answers_does_not_change_the_recipe(loader: ConfigLoader) -> None:
+    words = ("data.level=L4", "data.teacher.kind=endpoint", "data.teacher.model=m")
+    one, other = (
+        run_of(loader, *words, f"data.teacher.base_url=http://{host}/v1", more).arms[0].recipe
+        for host, more in (
+            ("a", "data.teacher.concurrency=1"),
+            ("b", "data.teacher.max_total_tokens=3"),
+        )
+    )
+    assert digest(one) == digest(other)
+    assert one.data.level_settings.teacher.cache_dir.endswith("teacher_cache")
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("data.completion.task=explian", "explain"),
+        ("data.on_violation=ignore", "drop"),
+        ("data.refinement.mode=cleen", "clean"),
+        ("data.environment.maker=docs", "doctest"),
+        ("data.ecosystem.cast=students", "teacher_student"),
+        ("data.world.generator=miniworld", "microworld"),
+        ("data.classifier.kind=bert", "trained"),
+        ("data.rules.published=[gofer]", "gopher_quality"),
+    ],
+)
+def test_settings_of_levels_are_checked_before_anything_runs(
+    loader: ConfigLoader, override: str, named: str
+) -> None:
+    [problem] = problems_of(loader, override)
+    assert override.split("=")[0] in str(problem)
+    assert named in str(problem)
 
 
 def test_an_endpoint_teacher_lets_any_source_reach_l5(loader: ConfigLoader) -> None:

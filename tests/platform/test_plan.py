@@ -87,7 +87,8 @@ def test_a_task_comes_after_its_inputs(loader: ConfigLoader) -> None:
 
 def test_sharing_is_counted(loader: ConfigLoader) -> None:
     plan = plan_of(loader, "data.level=L2", "seeds=2")
-    own = 1 + 15 + 1 + 5 + 1 + 3  # held out, corpora, tokenizer, shards, segment, evaluations
+    # held out, corpora, tokenizer, shards and contamination, segment, evaluations
+    own = 1 + 15 + 1 + 5 + 5 + 1 + 3
     assert plan.num_tasks_unshared == 2 * own
     assert len(plan.tasks) == own + 4
 

@@ -14,9 +14,10 @@ from davinci.platform.config.errors import ConfigError
 from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.ledger.task import Task
 from davinci.platform.store import tables
+from davinci.platform.store.arrays import array, floats
 from davinci.platform.store.open import open_store
-from davinci.platform.store.read import UnknownSweep, array, find_sweep, load_sweep
-from davinci.platform.store.write import floats, record_result
+from davinci.platform.store.read import UnknownSweep, find_sweep, load_sweep
+from davinci.platform.store.write import record_result
 
 
 @pytest.fixture

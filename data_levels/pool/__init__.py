@@ -1,0 +1,1 @@
+"""The data pool of the paper as a source: 28 datasets with their level, size, licence and place."""
