@@ -83,16 +83,21 @@ def write_shards(
         )
     digest = f"{file_digest(tokenizer)} {end_of_text_id(tokenizer)}"
     name = hashlib.sha256(f"{digest} {digest_of_parts(corpus)}".encode()).hexdigest()[:16]
-    engine = Engine(work=(work or out) / f"pieces-{name}", workers=workers, progress=progress)
+    parts = tuple(part_names(corpus))
+    engine = Engine(
+        work=(work or out) / f"pieces-{name}",
+        workers=min(workers, len(parts)),
+        progress=progress,
+    )
     step = TokenizePart(
         corpus=corpus,
-        parts=tuple(part_names(corpus)),
+        parts=parts,
         tokenizer=tokenizer,
         digest=digest,
         pieces=engine.work / "pieces",
     )
     out.mkdir(parents=True, exist_ok=True)
-    engine.run("tokenize", [step], len(step.parts), "parts tokenized")
+    engine.run("tokenize", [step], len(parts), "parts tokenized")
     manifest = _join(step, out)
     engine.clear()
     if work is not None and not any(work.iterdir()):

@@ -4,7 +4,9 @@ import hashlib
 import json
 import multiprocessing
 import random
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -311,3 +313,38 @@ def test_a_policy_for_violations_is_part_of_the_identity() -> None:
     fatal = LevelSettings(on_violation="fatal")
     assert level_identity("L4", fatal) != level_identity("L4", SETTINGS)
     assert level_identity("L2", fatal) == level_identity("L2", SETTINGS)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of its own with 200 kB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small file system needs the right to mount one")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_stops_by_its_cause_and_the_build_goes_on_when_there_is_room(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    rng = random.Random(3)
+    with (tmp_path / "data" / "general.jsonl").open("w") as file:
+        for number in range(400):
+            words = " ".join(f"{rng.randrange(10**9)}" for _ in range(120))
+            file.write(json.dumps({"id": f"d{number}", "text": words}) + "\n")
+    source = SourceSettings(name="files", options={"path": str(tmp_path / "data")})
+    settings, out = corpus_of(source, "L0"), small_disk / "L0"
+    with pytest.raises(OSError, match="No space left on device"):
+        build_corpus(settings, parent=None, out=out, part_bytes=50_000)
+    done = part_names(out)
+    assert 0 < len(done) < 10
+    assert not (out / "manifest.json").exists()
+    remount = ["mount", "-o", "remount,size=20m", str(small_disk)]
+    subprocess.run(remount, check=True, capture_output=True)
+    manifest = build_corpus(settings, parent=None, out=out, part_bytes=50_000)
+    assert manifest.digest == build_corpus(settings, parent=None, out=tmp_path / "b").digest
+    assert set(done) < set(part_names(out))

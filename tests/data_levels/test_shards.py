@@ -1,22 +1,21 @@
 """Shards hold every document with its end, where it begins, and which tokens are a question's."""
 
-import gc
 import io
-import os
-import pathlib
-import signal
-import subprocess
-import sys
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tests.small_corpora import (
+    PAIR,
+    contents,
+    document,
+    many_parts,
+    write_byte_tokenizer,
+    write_parts,
+)
 
 from davinci.data_levels import pieces
-from davinci.data_levels.corpus import write_documents, writing_part
-from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.corpus import write_documents
 from davinci.data_levels.shards import (
     load_document_offsets,
     load_question_ranges,
@@ -27,42 +26,12 @@ from davinci.data_levels.shards import (
 from davinci.data_levels.tokenizer import load_tokenizer, train_tokenizer
 
 FILES = ("documents.npy", "manifest.json", "questions.npy", "tokens.npy")
-PAIR = "Question: Which tree?\nAnswer: An oak."
 ASKED = "Question: Which tree?\nAnswer: "
-
-
-def document(name: str, text: str, domain: Domain = "general", **meta: str) -> Document:
-    return Document(id=name, domain=domain, text=text, meta=meta)
-
-
-def write_parts(corpus: Path, *parts: list[Document]) -> Path:
-    for number, documents in enumerate(parts):
-        with writing_part(corpus, f"{number:05d}") as writer:
-            for one in documents:
-                writer.write(one)
-    return corpus
-
-
-def write_byte_tokenizer(folder: Path, num_ids: int = 257) -> Path:
-    """Write a tokenizer with a token for each byte and none for two, `<|endoftext|>` being id 0."""
-    names = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    names += [f"unused{number}" for number in range(num_ids - len(names))]
-    made = Tokenizer(models.BPE(vocab={name: i for i, name in enumerate(names)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<|endoftext|>"])
-    folder.mkdir()
-    made.save(str(folder / "tokenizer.json"))
-    return folder
 
 
 @pytest.fixture
 def of_bytes(tmp_path: Path) -> Path:
     return write_byte_tokenizer(tmp_path / "of_bytes")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_documents_come_back_whole_in_order_each_with_its_end(tmp_path: Path) -> None:
@@ -213,114 +182,6 @@ def test_a_long_document_without_spaces_is_cut_all_the_same(
     assert tokenizer.decode(tokens, skip_special_tokens=True) == f"{text}y"
     assert (manifest["num_documents"], manifest["num_bytes"]) == (2, 15_001)
     assert load_document_offsets(tmp_path / "shards").tolist() == [0, len(tokens) - 2, len(tokens)]
-
-
-def many_parts(corpus: Path, num_parts: int, num_chars: int = 40) -> Path:
-    return write_parts(
-        corpus,
-        *(
-            [document(f"{part}.{n}", f"{part} {PAIR} " * (num_chars // 40), "qa") for n in range(5)]
-            for part in range(num_parts)
-        ),
-    )
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from davinci.data_levels.shards import write_shards
-
-def die(done, total, note):
-    if done == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-corpus, tokenizer, out, work = map(Path, sys.argv[1:])
-write_shards(corpus, tokenizer, out, die, work=work)
-"""
-
-
-def test_a_killed_process_goes_on_and_writes_the_same_bytes(tmp_path: Path, of_bytes: Path) -> None:
-    corpus, work = many_parts(tmp_path / "corpus", 6), tmp_path / "work"
-    write_shards(corpus, of_bytes, tmp_path / "whole")
-    arguments = [str(path) for path in (corpus, of_bytes, tmp_path / "killed", work)]
-    source = Path(__file__).parents[2] / "src"
-    died = subprocess.run(
-        [sys.executable, "-c", KILLED, *arguments],
-        env={**os.environ, "PYTHONPATH": str(source)},
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL
-    assert not list((tmp_path / "killed").glob("*.npy"))
-    (tmp_path / "killed" / ".tokens.npy").write_bytes(b"what a kill while joining leaves")
-    seen: list[int] = []
-    write_shards(
-        corpus, of_bytes, tmp_path / "killed", lambda done, *_: seen.append(done), work=work
-    )
-    assert seen == [3, 4, 5, 6]
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
-    assert not work.exists()
-
-
-def test_many_workers_write_the_same_bytes(tmp_path: Path, of_bytes: Path) -> None:
-    corpus = many_parts(tmp_path / "corpus", 4)
-    write_shards(corpus, of_bytes, tmp_path / "one")
-    write_shards(corpus, of_bytes, tmp_path / "two", workers=2)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-
-
-def test_how_documents_fall_into_parts_does_not_matter(tmp_path: Path, of_bytes: Path) -> None:
-    documents = [document(str(n), f"{PAIR} {n}", "qa") for n in range(600)]
-    whole = write_parts(tmp_path / "whole", documents)
-    parts = write_parts(tmp_path / "parts", documents[:1], [], documents[1:301], documents[301:])
-    for corpus in (whole, parts):
-        write_shards(corpus, of_bytes, corpus / "shards")
-    assert contents(whole / "shards") == contents(parts / "shards")
-
-
-def test_pieces_of_another_corpus_or_tokenizer_are_not_taken(
-    tmp_path: Path, of_bytes: Path
-) -> None:
-    other = tmp_path / "other"
-    train_tokenizer({"qa": many_parts(tmp_path / "one", 2)}, 300, other)
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "kept").touch()
-
-    class Killed(Exception):
-        pass
-
-    def die(done: int, total: int, note: str) -> None:
-        if done == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        write_shards(tmp_path / "one", of_bytes, tmp_path / "out", die, work=tmp_path / "work")
-    for corpus, tokenizer in (
-        (tmp_path / "one", other),
-        (many_parts(tmp_path / "x", 3, 80), of_bytes),
-    ):
-        write_shards(corpus, tokenizer, tmp_path / "clean")
-        write_shards(corpus, tokenizer, tmp_path / "mixed", work=tmp_path / "work")
-        assert contents(tmp_path / "clean") == contents(tmp_path / "mixed")
-    assert (tmp_path / "work" / "kept").exists()
-
-
-def test_no_part_leaves_anything_in_memory(tmp_path: Path, of_bytes: Path) -> None:
-    corpus = many_parts(tmp_path / "corpus", 20, num_chars=4000)
-    write_shards(corpus, of_bytes, tmp_path / "warm")
-    # the table of interned strings, which paths fill, is made anew at any moment
-    others = [tracemalloc.Filter(False, pathlib.__file__)]
-    held = []
-
-    def measure(done: int, total: int, note: str) -> None:
-        gc.collect()
-        traces = tracemalloc.take_snapshot().filter_traces(others).traces
-        held.append(sum(trace.size for trace in traces))
-
-    tracemalloc.start()
-    write_shards(corpus, of_bytes, tmp_path / "out", measure)
-    tracemalloc.stop()
-    tokens = (tmp_path / "out" / "tokens.npy").stat().st_size
-    assert max(held[5:]) - held[3] < 0.1 * tokens
 
 
 def test_a_broken_escape_becomes_a_replacement_character(tmp_path: Path, of_bytes: Path) -> None:
