@@ -84,9 +84,9 @@ def run(step: str, folder: Path, queue: "multiprocessing.Queue[float]") -> None:
     from davinci.data_levels.build import CorpusSettings, build_corpus
     from davinci.data_levels.levels import l1, l2, l3  # noqa: F401
     from davinci.data_levels.settings import LevelSettings
-    from davinci.data_levels.shards import write_shards
-    from davinci.data_levels.source import SourceSettings
-    from davinci.data_levels.tokenizer import train_tokenizer
+    from davinci.data_levels.sources.source import SourceSettings
+    from davinci.data_levels.tokens.shards import write_shards
+    from davinci.data_levels.tokens.tokenizer import train_tokenizer
 
     if step == "tokenizer":
         train_tokenizer({"general": folder / "L1"}, 4096, folder / "tokenizer")

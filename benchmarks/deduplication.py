@@ -44,10 +44,11 @@ from davinci.data_levels.corpus import (
 )
 from davinci.data_levels.document import Document, Dropped
 from davinci.data_levels.engine import Engine, SerialExecutor
-from davinci.data_levels.levels import duplicates, l2
-from davinci.data_levels.levels.near_duplicates import shingles
+from davinci.data_levels.levels import l2
 from davinci.data_levels.levels.operator import LevelContext
-from davinci.data_levels.levels.word_tokenizer import ENGLISH
+from davinci.data_levels.levels.selection import duplicates
+from davinci.data_levels.levels.selection.near_duplicates import shingles
+from davinci.data_levels.levels.selection.word_tokenizer import ENGLISH
 from davinci.data_levels.settings import LevelSettings, RuleSettings
 
 RULES = RuleSettings()

@@ -22,10 +22,10 @@ from typing import NamedTuple
 from davinci.data_levels.corpus import hash_order
 from davinci.data_levels.document import DOMAINS, Document
 from davinci.data_levels.levels.l1 import normalise
-from davinci.data_levels.microworld.source import Microworld
-from davinci.data_levels.pairs import format_pairs
-from davinci.data_levels.pylib.installation import OWN_DISTRIBUTION
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.pylib.installation import OWN_DISTRIBUTION
+from davinci.data_levels.sources.source import SourceSettings
+from davinci.data_levels.tokens.pairs import format_pairs
 
 MIN_PROSE_CHARS, MAX_PROSE_CHARS = 400, 8000
 DOCSTRING_PACKAGES = ("sympy", "scipy", "networkx")

@@ -20,7 +20,7 @@ import planted_violations as plant
 from faithful_pairs import Pair, microworld_pairs, prose_pairs
 from planted_violations import Plant, appended, in_pair, inserted, replaced, swapped, without
 
-from davinci.data_levels.levels import faithfulness
+from davinci.data_levels.levels.faithful import faithfulness
 from davinci.data_levels.levels.operator import Check
 from davinci.data_levels.settings import CompletionSettings, ContextSettings, RefinementSettings
 

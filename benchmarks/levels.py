@@ -33,10 +33,10 @@ from davinci.data_levels.engine import Engine
 from davinci.data_levels.flow import Operate, ReadParts, Rules, Settle, same_id, same_text
 from davinci.data_levels.levels import l1
 from davinci.data_levels.levels.operator import Edit, Operator, Select
-from davinci.data_levels.levels.rules import rule_broken
+from davinci.data_levels.levels.selection.rules import rule_broken
 from davinci.data_levels.manifest import Manifest
 from davinci.data_levels.settings import LevelSettings, RuleSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 
 WAYS: tuple[tuple[str, Domain, str], ...] = (
     ("pylib", "code", "L3"),

@@ -12,9 +12,9 @@ from faithful_pairs import Pair
 from planted_phrases import NAMES, NEW_WORDS, POINTERS, POINTING
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels import evidence, notation
-from davinci.data_levels.levels.completeness import code_of, is_code
-from davinci.data_levels.pairs import format_pairs, split_pairs
+from davinci.data_levels.levels.faithful import evidence, notation
+from davinci.data_levels.levels.faithful.completeness import code_of, is_code
+from davinci.data_levels.tokens.pairs import format_pairs, split_pairs
 
 Plant = Callable[[Pair, Random], str | None]
 

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from davinci.data_levels.corpus import PART_BYTES, num_bytes, read_documents, writing_part
 from davinci.data_levels.document import Document
-from davinci.data_levels.shards import write_shards
-from davinci.data_levels.tokenizer import load_tokenizer, train_tokenizer
+from davinci.data_levels.tokens.shards import write_shards
+from davinci.data_levels.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 VOCAB_SIZE = 16_000
 BATCH_DOCUMENTS = 256

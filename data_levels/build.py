@@ -36,8 +36,8 @@ from davinci.data_levels.manifest import (
     write_manifest,
 )
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import Source, SourceSettings
-from davinci.data_levels.sources import open_source
+from davinci.data_levels.sources.registry import open_source
+from davinci.data_levels.sources.source import Source, SourceSettings
 
 WORK_DIR = "work"
 DIGEST_BYTES = 32
@@ -121,8 +121,8 @@ def _acquire(
     held_out: Path | None,
     part_bytes: int,
 ) -> Manifest:
-    from davinci.data_levels.held_out import write_held_out
     from davinci.data_levels.levels.l0 import STEP, Acquire, check_unique_ids
+    from davinci.data_levels.sources.held_out import write_held_out
 
     started = time.perf_counter()
     if held_out is None:

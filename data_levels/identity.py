@@ -36,7 +36,7 @@ def level_identity(level: str, settings: LevelSettings) -> dict[str, Any]:
     identity |= {name: changed_fields(getattr(settings, name)) for name in used}
     asks = "teacher" in used
     if level == "L3":
-        from davinci.data_levels.levels.classifier import classifier_identity
+        from davinci.data_levels.levels.classifiers.classifier import classifier_identity
 
         identity["classifier"] = classifier_identity(settings.classifier)
         asks = settings.classifier.kind == "trained" and settings.classifier.labels == "teacher"

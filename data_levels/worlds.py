@@ -25,7 +25,7 @@ class World(Protocol):
 
 
 def _open_microworld(settings: WorldSettings) -> World:
-    from davinci.data_levels.microworld.generator import MicroworldGenerator
+    from davinci.data_levels.sources.microworld.generator import MicroworldGenerator
 
     return MicroworldGenerator(settings.seed)
 

@@ -8,7 +8,7 @@ import numpy as np
 from davinci.ablations.alignment import MetricKey, Replicates, outcomes_by_key
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.wording import number, spanned
-from davinci.data_levels.contamination_record import Overlap
+from davinci.data_levels.contamination.record import Overlap
 from davinci.platform.store.records import Contamination, Run, Sweep
 
 DirtyItems = Mapping[tuple[int, str], frozenset[str]]

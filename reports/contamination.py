@@ -10,7 +10,7 @@ import numpy as np
 from davinci.ablations.alignment import done_runs
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.wording import count, listed
-from davinci.data_levels.contamination_record import Overlap
+from davinci.data_levels.contamination.record import Overlap
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.store.records import Contamination, Run, Sweep
 from davinci.reports.clean_scores import (

@@ -19,8 +19,8 @@ from davinci.data_levels.corpus import (
     writing_part,
 )
 from davinci.data_levels.document import Document, Domain, Dropped, Outcome
-from davinci.data_levels.held_out import load_held_out
-from davinci.data_levels.source import Source
+from davinci.data_levels.sources.held_out import load_held_out
+from davinci.data_levels.sources.source import Source
 
 MAX_IDS_AT_ONCE = 2**20
 """Ids compared at once: 8 MB, however many documents there are."""

@@ -15,8 +15,9 @@ import ftfy
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels import LEVEL_VERSIONS, extraction, isolation
-from davinci.data_levels.levels.extraction import FAILED, Extracted
+from davinci.data_levels.levels import LEVEL_VERSIONS
+from davinci.data_levels.levels.extracting import extraction, isolation
+from davinci.data_levels.levels.extracting.extraction import FAILED, Extracted
 from davinci.data_levels.levels.operator import Edit, LevelContext, Prepared
 
 MAX_PAGE_CHARS_HERE = 64_000

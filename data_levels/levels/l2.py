@@ -14,10 +14,10 @@ from typing import Any, Protocol, cast
 
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.duplicates import decide, read_decisions
-from davinci.data_levels.levels.near_duplicates import TEXT_DIGEST_BYTES, first_of_each
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.levels.rules import check_rules, rule_broken
+from davinci.data_levels.levels.selection.duplicates import decide, read_decisions
+from davinci.data_levels.levels.selection.near_duplicates import TEXT_DIGEST_BYTES, first_of_each
+from davinci.data_levels.levels.selection.rules import check_rules, rule_broken
 from davinci.data_levels.settings import RuleSettings
 
 

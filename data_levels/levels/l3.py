@@ -13,8 +13,12 @@ import orjson
 from davinci.data_levels.corpus import read_documents, write_aside
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.classifier import REASONS, check_classifier, classifier_identity
-from davinci.data_levels.levels.judge import Judge, Verdict, batches
+from davinci.data_levels.levels.classifiers.classifier import (
+    REASONS,
+    check_classifier,
+    classifier_identity,
+)
+from davinci.data_levels.levels.classifiers.judge import Judge, Verdict, batches
 from davinci.data_levels.levels.operator import LevelContext, Prepared, Select
 from davinci.data_levels.settings import ClassifierSettings
 
@@ -79,7 +83,7 @@ def prepare(context: LevelContext) -> Prepared:
     check_classifier(settings)
     if settings.kind == "trained":
         return _prepare_trained(context)
-    from davinci.data_levels.levels import pretrained
+    from davinci.data_levels.levels.classifiers import pretrained
 
     if settings.kind == "fasttext":
         judge, note = pretrained.prepare_fasttext(settings)
@@ -104,7 +108,7 @@ def score_recorded(
 
 
 def _prepare_trained(context: LevelContext) -> Prepared:
-    from davinci.data_levels.levels.trained import Trained
+    from davinci.data_levels.levels.classifiers.trained import Trained
 
     settings = context.settings.classifier
     path = context.work / _TRAINING_FILE
@@ -126,8 +130,8 @@ def _prepare_trained(context: LevelContext) -> Prepared:
 
 def _train(context: LevelContext) -> dict[str, Any]:
     """Fit a classifier and save it; return whether there is one, and the notes."""
-    from davinci.data_levels.levels.labels import gather_labels
-    from davinci.data_levels.levels.trained import TooFewLabels, fit
+    from davinci.data_levels.levels.classifiers.labels import gather_labels
+    from davinci.data_levels.levels.classifiers.trained import TooFewLabels, fit
 
     labels = gather_labels(context)
     try:

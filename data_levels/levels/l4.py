@@ -8,7 +8,7 @@ from functools import partial
 
 from davinci.data_levels.levels import LEVEL_VERSIONS
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.levels.teaching import (
+from davinci.data_levels.levels.writing.teaching import (
     FAULTS,
     OwnTeacher,
     WriteChunks,
@@ -34,7 +34,7 @@ def prepare(context: LevelContext) -> Prepared:
     Raises:
         ValueError: If the settings are wrong, or ask for a source's teacher where it has none.
     """
-    from davinci.data_levels.levels.faithfulness import refinement_checks
+    from davinci.data_levels.levels.faithful.faithfulness import refinement_checks
 
     settings, teacher = context.settings.refinement, context.settings.teacher
     check_teacher(teacher)

@@ -12,7 +12,7 @@ from functools import partial
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
 from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
-from davinci.data_levels.levels.teaching import (
+from davinci.data_levels.levels.writing.teaching import (
     FAULTS,
     Assemble,
     OwnTeacher,
@@ -30,13 +30,13 @@ from davinci.data_levels.levels.teaching import (
     read_written,
     too_few_written,
 )
-from davinci.data_levels.pairs import format_pairs, is_writable, split_pairs
 from davinci.data_levels.settings import CompletionSettings, TeacherSettings
 from davinci.data_levels.teacher.answers import Answer, between_tags
 from davinci.data_levels.teacher.budget import new_task
 from davinci.data_levels.teacher.check import check_completion, check_teacher
 from davinci.data_levels.teacher.prompts import COMPLETION_PROMPTS, read_prompt, restored
 from davinci.data_levels.teacher.protocol import label_of
+from davinci.data_levels.tokens.pairs import format_pairs, is_writable, split_pairs
 
 NO_QUESTION = "no_question_found"
 NOTHING_TO_ASK = "NONE"
@@ -59,7 +59,7 @@ def prepare(context: LevelContext) -> Prepared:
     Raises:
         ValueError: If the settings are wrong, or ask for a source's teacher where it has none.
     """
-    from davinci.data_levels.levels.faithfulness import completion_checks
+    from davinci.data_levels.levels.faithful.faithfulness import completion_checks
 
     settings, teacher = context.settings.completion, context.settings.teacher
     check_teacher(teacher)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from davinci.data_levels.document import Document, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.additions import (
+from davinci.data_levels.levels.operator import Check, LevelContext, Prepared, with_text
+from davinci.data_levels.levels.writing.additions import (
     MARK,
     MAX_GAP_CHARS,
     Addition,
@@ -29,9 +30,12 @@ from davinci.data_levels.levels.additions import (
     squeezed,
     supported,
 )
-from davinci.data_levels.levels.neighbours import Neighbour, find_neighbours, read_neighbours
-from davinci.data_levels.levels.operator import Check, LevelContext, Prepared, with_text
-from davinci.data_levels.levels.teaching import (
+from davinci.data_levels.levels.writing.neighbours import (
+    Neighbour,
+    find_neighbours,
+    read_neighbours,
+)
+from davinci.data_levels.levels.writing.teaching import (
     FAULTS,
     Piece,
     Reading,
@@ -66,7 +70,7 @@ def prepare(context: LevelContext) -> Prepared:
     Raises:
         ValueError: If the settings are wrong, or there is no endpoint.
     """
-    from davinci.data_levels.levels.faithfulness import context_checks
+    from davinci.data_levels.levels.faithful.faithfulness import context_checks
 
     settings, teacher = context.settings.context, context.settings.teacher
     check_teacher(teacher)

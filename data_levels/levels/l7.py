@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any
 
 from davinci.data_levels.document import Document, Dropped, Outcome
-from davinci.data_levels.levels import LEVEL_VERSIONS, environments
-from davinci.data_levels.levels.execution import LIMITS, Execute, failing_tests
+from davinci.data_levels.levels import LEVEL_VERSIONS
 from davinci.data_levels.levels.operator import LevelContext, Operator, Prepared
-from davinci.data_levels.levels.own_examples import environment_of
-from davinci.data_levels.levels.teaching import add
+from davinci.data_levels.levels.writing import environments
+from davinci.data_levels.levels.writing.execution import LIMITS, Execute, failing_tests
+from davinci.data_levels.levels.writing.own_examples import environment_of
+from davinci.data_levels.levels.writing.teaching import add
 from davinci.data_levels.sandbox.run import isolation
 from davinci.data_levels.settings import EnvironmentSettings, LevelSettings, check_choice
 from davinci.data_levels.teacher.answers import Answer, parse_json_answer

@@ -12,7 +12,8 @@ from typing import Any
 
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.dialogues import (
+from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
+from davinci.data_levels.levels.writing.dialogues import (
     CASTS,
     Role,
     Turn,
@@ -23,8 +24,7 @@ from davinci.data_levels.levels.dialogues import (
     without_own_label,
     written,
 )
-from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
-from davinci.data_levels.levels.teaching import add, fault_of
+from davinci.data_levels.levels.writing.teaching import add, fault_of
 from davinci.data_levels.settings import LevelSettings, check_choice
 from davinci.data_levels.teacher.answers import Answer, between_tags
 from davinci.data_levels.teacher.budget import new_task

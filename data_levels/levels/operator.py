@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from davinci.data_levels.document import Document, Domain, Dropped, Outcome
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import Source
+from davinci.data_levels.sources.source import Source
 
 if TYPE_CHECKING:
     from davinci.data_levels.engine import Engine

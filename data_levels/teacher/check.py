@@ -74,8 +74,8 @@ def check_level_settings(settings: LevelSettings) -> None:
     Raises:
         ValueError: It names the field, the value and what is allowed.
     """
-    from davinci.data_levels.levels.classifier import check_classifier
-    from davinci.data_levels.levels.rules import check_rules
+    from davinci.data_levels.levels.classifiers.classifier import check_classifier
+    from davinci.data_levels.levels.selection.rules import check_rules
     from davinci.data_levels.worlds import WORLDS
 
     check_teacher(settings.teacher)

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from davinci.data_levels.chain import LEVELS, chain_of
-from davinci.data_levels.levels.classifier import check_classifier
-from davinci.data_levels.levels.rules import check_rules
-from davinci.data_levels.sources import (
+from davinci.data_levels.levels.classifiers.classifier import check_classifier
+from davinci.data_levels.levels.selection.rules import check_rules
+from davinci.data_levels.sources.registry import (
     WITH_ITEMS,
     WITH_WORLDS,
     available_domains,
@@ -17,7 +17,7 @@ from davinci.data_levels.sources import (
     reachable_levels,
 )
 from davinci.data_levels.teacher.check import check_level_settings
-from davinci.data_levels.tokenizer import check_tokenizer
+from davinci.data_levels.tokens.tokenizer import check_tokenizer
 from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import Recipe
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from davinci.data_levels.document import Domain
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
 
 Protocol = Literal["bpb", "ppl", "generative"]

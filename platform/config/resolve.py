@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from davinci.data_levels.chain import canonical_name
 from davinci.data_levels.document import DOMAINS
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.platform.config.check import check_names, check_values
 from davinci.platform.config.check_data import check_reach

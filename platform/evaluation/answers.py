@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from davinci.data_levels.sandbox.run import Job, run_many
-from davinci.data_levels.source import Benchmark, Item
+from davinci.data_levels.sources.source import Benchmark, Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
 from davinci.platform.evaluation.generation import Request, generate
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows

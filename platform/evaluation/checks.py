@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from davinci.data_levels.source import Item
+from davinci.data_levels.sources.source import Item
 
 _CLOSING = " \t.!,;"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from davinci.data_levels.document import Domain
-from davinci.data_levels.held_out import load_held_out
 from davinci.data_levels.sandbox.run import isolation
-from davinci.data_levels.source import Benchmark, HeldOut
-from davinci.data_levels.tokenizer import end_of_text_id, load_tokenizer
+from davinci.data_levels.sources.held_out import load_held_out
+from davinci.data_levels.sources.source import Benchmark, HeldOut
+from davinci.data_levels.tokens.tokenizer import end_of_text_id, load_tokenizer
 from davinci.models.build import load_model
 from davinci.models.process import prepare_process
 from davinci.platform.config.recipe import PROTOCOLS, EvaluationSettings, Protocol

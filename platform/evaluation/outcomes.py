@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from davinci.data_levels.source import Item
+from davinci.data_levels.sources.source import Item
 from davinci.platform.store.records import Outcomes
 
 RESULT_FILE = "result.json"

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from transformers import Qwen2ForCausalLM
 
 from davinci.data_levels.document import Domain
-from davinci.data_levels.held_out import text_id, texts_name
-from davinci.data_levels.source import Benchmark, Item
+from davinci.data_levels.sources.held_out import text_id, texts_name
+from davinci.data_levels.sources.source import Benchmark, Item
 from davinci.models.build import END_OF_TEXT_ID
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_option

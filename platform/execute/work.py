@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.platform.config.identity import canonical, restore
 from davinci.platform.config.recipe import EvaluationSettings
 from davinci.platform.config.resolve import Runtime
@@ -57,7 +57,7 @@ def perform(frozen: Path, progress: Progress) -> None:
 
 
 def _held_out(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.data_levels.held_out import build_held_out
+    from davinci.data_levels.sources.held_out import build_held_out
 
     build_held_out(restore(SourceSettings, document["carried"]["source"]), out)
 
@@ -82,7 +82,7 @@ def _corpus(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Pr
 
 
 def _tokenizer(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.data_levels.tokenizer import take_tokenizer, train_tokenizer
+    from davinci.data_levels.tokens.tokenizer import take_tokenizer, train_tokenizer
 
     if named := document["carried"].get("tokenizer"):
         take_tokenizer(named, out)
@@ -91,7 +91,7 @@ def _tokenizer(document: Mapping[str, Any], inputs: Inputs, out: Path, progress:
 
 
 def _shards(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.data_levels.shards import write_shards
+    from davinci.data_levels.tokens.shards import write_shards
 
     workers = document["corpus_workers"]
     write_shards(
@@ -140,9 +140,9 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
 def _contamination(
     document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress
 ) -> None:
-    from davinci.data_levels.contamination import measure_contamination
-    from davinci.data_levels.contamination_record import write_contamination
-    from davinci.data_levels.contamination_settings import ContaminationRule
+    from davinci.data_levels.contamination.measure import measure_contamination
+    from davinci.data_levels.contamination.record import write_contamination
+    from davinci.data_levels.contamination.settings import ContaminationRule
 
     rule = restore(ContaminationRule, document["settings"]["rule"])
     found = measure_contamination(
@@ -163,10 +163,10 @@ WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] 
 
 PRELOAD: Mapping[str, tuple[str, ...]] = {
     "corpus": ("davinci.data_levels.build",),
-    "shards": ("davinci.data_levels.shards",),
+    "shards": ("davinci.data_levels.tokens.shards",),
     "segment": ("davinci.platform.training.segment",),
     "evaluation": ("davinci.platform.evaluation.evaluate",),
-    "contamination": ("davinci.data_levels.contamination",),
+    "contamination": ("davinci.data_levels.contamination.measure",),
 }
 """Modules worth importing once, before the processes of these kinds are forked."""
 

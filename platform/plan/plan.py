@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from davinci.data_levels.chain import chain_of, name_of
-from davinci.data_levels.contamination_settings import DEFAULT_RULE
+from davinci.data_levels.contamination.settings import DEFAULT_RULE
 from davinci.data_levels.document import DOMAINS, Domain
 from davinci.data_levels.identity import level_identity
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import available_domains, narrowed, source_identity
-from davinci.data_levels.tokenizer import tokenizer_identity
+from davinci.data_levels.sources.registry import available_domains, narrowed, source_identity
+from davinci.data_levels.sources.source import SourceSettings
+from davinci.data_levels.tokens.tokenizer import tokenizer_identity
 from davinci.platform.config.identity import canonical, digest
 from davinci.platform.config.recipe import EvaluationSettings, Protocol, Recipe, Replicate
 from davinci.platform.ledger.task import Kind, Task

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from sqlalchemy import Connection, RowMapping, select
 
-from davinci.data_levels.contamination_record import Overlap
-from davinci.data_levels.contamination_settings import ContaminationRule
+from davinci.data_levels.contamination.record import Overlap
+from davinci.data_levels.contamination.settings import ContaminationRule
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import array
 from davinci.platform.store.records import Contamination

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from davinci.data_levels.contamination_record import Overlap
-from davinci.data_levels.contamination_settings import ContaminationRule
+from davinci.data_levels.contamination.record import Overlap
+from davinci.data_levels.contamination.settings import ContaminationRule
 
 Floats = NDArray[np.float64]
 

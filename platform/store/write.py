@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from davinci.data_levels.contamination_record import read_contamination
+from davinci.data_levels.contamination.record import read_contamination
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import floats
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from davinci.data_levels.document import Domain
-from davinci.data_levels.shards import Tokens, load_shards
+from davinci.data_levels.tokens.shards import Tokens, load_shards
 from davinci.platform.training.sampler import MixtureSampler
 
 POSITIONS_PER_LOOKUP = 4096

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels import extraction, isolation, l1
+from davinci.data_levels.levels import l1
+from davinci.data_levels.levels.extracting import extraction, isolation
 
 PLAIN = b"BT /F1 12 Tf 72 700 Td (A line of text.) Tj ET"
 

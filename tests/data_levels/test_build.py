@@ -30,7 +30,7 @@ from davinci.data_levels.settings import (
     RuleSettings,
     TeacherSettings,
 )
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 
 SETTINGS = LevelSettings()
 

@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from davinci.data_levels import known_runs, probes
 from davinci.data_levels.build import CorpusSettings, build_corpus
 from davinci.data_levels.chain import LEVELS, name_of
-from davinci.data_levels.contamination import MAX_EXAMPLES, measure_contamination
-from davinci.data_levels.contamination_record import (
+from davinci.data_levels.contamination import known_runs, probes
+from davinci.data_levels.contamination.measure import MAX_EXAMPLES, measure_contamination
+from davinci.data_levels.contamination.probes import question_of
+from davinci.data_levels.contamination.record import (
     Contamination,
     Overlap,
     read_contamination,
     write_contamination,
 )
-from davinci.data_levels.contamination_settings import (
+from davinci.data_levels.contamination.settings import (
     DATA_DARWINISM,
     DEFAULT_RULE,
     ContaminationRule,
 )
 from davinci.data_levels.corpus import write_documents
 from davinci.data_levels.document import DOMAINS, Document
-from davinci.data_levels.held_out import build_held_out, write_held_out
-from davinci.data_levels.probes import question_of
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import Benchmark, HeldOut, Item, SourceSettings
+from davinci.data_levels.sources.held_out import build_held_out, write_held_out
+from davinci.data_levels.sources.source import Benchmark, HeldOut, Item, SourceSettings
 from davinci.data_levels.words import run_hashes, runs_by_size, word_hashes
 
 

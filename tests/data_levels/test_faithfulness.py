@@ -7,8 +7,8 @@ from time import process_time
 import pytest
 
 from davinci.data_levels.document import Document, Domain
-from davinci.data_levels.levels import arithmetic, evidence, notation, residue
-from davinci.data_levels.levels.faithfulness import (
+from davinci.data_levels.levels.faithful import arithmetic, evidence, notation, residue
+from davinci.data_levels.levels.faithful.faithfulness import (
     completion_checks,
     context_checks,
     refinement_checks,

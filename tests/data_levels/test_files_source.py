@@ -14,12 +14,12 @@ import pytest
 import zstandard
 
 from davinci.data_levels.document import DOMAINS, Document, Dropped, Outcome
-from davinci.data_levels.files import Files
-from davinci.data_levels.held_out import build_held_out, load_held_out
 from davinci.data_levels.readers import folder
-from davinci.data_levels.separation import falls_in
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import available_domains, check_source, source_identity
+from davinci.data_levels.sources.files import Files
+from davinci.data_levels.sources.held_out import build_held_out, load_held_out
+from davinci.data_levels.sources.registry import available_domains, check_source, source_identity
+from davinci.data_levels.sources.separation import falls_in
+from davinci.data_levels.sources.source import SourceSettings
 
 WARC = (
     b"WARC/1.1\r\nWARC-Type: conversion\r\nWARC-Record-ID: <urn:x>\r\nContent-Type: text/plain\r\n"

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from davinci.data_levels.held_out import build_held_out, load_held_out
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.held_out import build_held_out, load_held_out
+from davinci.data_levels.sources.source import SourceSettings
 
 
 def test_held_out_data_comes_back_as_it_was_and_an_unknown_floor_is_null(tmp_path: Path) -> None:

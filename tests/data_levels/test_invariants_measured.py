@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.faithfulness import (
+from davinci.data_levels.levels.faithful.faithfulness import (
     completion_checks,
     context_checks,
     refinement_checks,

@@ -12,8 +12,9 @@ import pytest
 from davinci.data_levels.corpus import part_names, read_part, write_aside, writing_part
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import duplicates, l2
+from davinci.data_levels.levels import l2
 from davinci.data_levels.levels.operator import LevelContext
+from davinci.data_levels.levels.selection import duplicates
 from davinci.data_levels.settings import LevelSettings, RuleSettings
 
 RULES = RuleSettings()
@@ -276,7 +277,7 @@ def test_a_killed_clustering_is_done_again(tmp_path: Path, monkeypatch: pytest.M
             raise Killed
         publish(path, data)
 
-    target = "davinci.data_levels.levels.duplicates.write_aside"
+    target = "davinci.data_levels.levels.selection.duplicates.write_aside"
     monkeypatch.setattr(target, die_at_the_second_part)
     with pytest.raises(Killed):
         l2.prepare(context)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
-from davinci.data_levels.levels.near_duplicates import (
+from davinci.data_levels.levels.selection.near_duplicates import (
     BATCH_SHINGLES,
     Clusters,
     Signatures,

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.published_rules import PUBLISHED, published_rule_broken
-from davinci.data_levels.levels.rules import rule_broken
-from davinci.data_levels.levels.word_tokenizer import ENGLISH
+from davinci.data_levels.levels.selection.published_rules import PUBLISHED, published_rule_broken
+from davinci.data_levels.levels.selection.rules import rule_broken
+from davinci.data_levels.levels.selection.word_tokenizer import ENGLISH
 from davinci.data_levels.settings import RuleSettings
 
 GOOD = """The river rises in the hills to the north of the town and runs for miles to the sea.

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from davinci.data_levels.document import Document, Domain
-from davinci.data_levels.levels.rules import Broken, check_rules, rule_broken
+from davinci.data_levels.levels.selection.rules import Broken, check_rules, rule_broken
 from davinci.data_levels.settings import RuleSettings
 
 RULES = RuleSettings()

@@ -14,10 +14,10 @@ from davinci.data_levels.corpus import part_names, read_documents, read_part, wr
 from davinci.data_levels.document import Document, Domain, Dropped, Outcome
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.levels import l3
+from davinci.data_levels.levels.classifiers.trained import Fitted
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.levels.trained import Fitted
 from davinci.data_levels.settings import ClassifierSettings, LevelSettings
-from davinci.data_levels.source import HeldOut, Teacher
+from davinci.data_levels.sources.source import HeldOut, Teacher
 
 SETTINGS = ClassifierSettings()
 

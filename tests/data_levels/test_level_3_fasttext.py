@@ -12,11 +12,12 @@ import pytest
 from davinci.data_levels.corpus import read_documents, write_documents
 from davinci.data_levels.document import Document, Dropped
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import l3, pretrained
+from davinci.data_levels.levels import l3
+from davinci.data_levels.levels.classifiers import pretrained
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.microworld.source import Microworld
 from davinci.data_levels.settings import ClassifierSettings, LevelSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.source import SourceSettings
 
 WORDS = ("force", "mass", "lesson", "proof", "buy", "shoes", "offer", "click")
 DOCUMENTS = [

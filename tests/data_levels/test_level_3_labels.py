@@ -10,13 +10,14 @@ import pytest
 from davinci.data_levels.corpus import hash_order, read_documents, writing_part
 from davinci.data_levels.document import Document
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import l3, labels
+from davinci.data_levels.levels import l3
+from davinci.data_levels.levels.classifiers import labels
 from davinci.data_levels.levels.operator import LevelContext
-from davinci.data_levels.microworld.plan import document_id
-from davinci.data_levels.microworld.source import Microworld
-from davinci.data_levels.pylib.source import Pylib
 from davinci.data_levels.settings import ClassifierSettings, LevelSettings
-from davinci.data_levels.source import Source, SourceSettings
+from davinci.data_levels.sources.microworld.plan import document_id
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.pylib.source import Pylib
+from davinci.data_levels.sources.source import Source, SourceSettings
 
 MICROWORLD = Microworld(SourceSettings(name="microworld", documents=120))
 

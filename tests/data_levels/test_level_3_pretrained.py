@@ -23,11 +23,12 @@ from transformers import (
 from davinci.data_levels.corpus import part_names, read_part, writing_part
 from davinci.data_levels.document import Document, Dropped
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import judge, l3, pretrained
+from davinci.data_levels.levels import l3
+from davinci.data_levels.levels.classifiers import judge, pretrained
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.microworld.source import Microworld
 from davinci.data_levels.settings import ClassifierSettings, LevelSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.source import SourceSettings
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = [*SPECIAL, "force", "mass", "lesson", "proof", "buy", "shoes", "offer", "click"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from davinci.data_levels.levels.classifier import (
+from davinci.data_levels.levels.classifiers.classifier import (
     check_classifier,
     classifier_identity,
     labels_identity,
@@ -123,7 +123,7 @@ def test_a_model_of_the_hub_counts_by_its_name() -> None:
 
 def test_the_check_imports_nothing_heavy() -> None:
     code = (
-        "import sys, davinci.data_levels.levels.classifier\n"
+        "import sys, davinci.data_levels.levels.classifiers.classifier\n"
         "heavy = {'torch', 'transformers', 'sklearn', 'datatrove', 'numpy', 'scipy', 'fasttext'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )

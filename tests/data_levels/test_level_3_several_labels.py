@@ -6,8 +6,8 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.judge import Verdict, verdicts
-from davinci.data_levels.levels.trained import fit
+from davinci.data_levels.levels.classifiers.judge import Verdict, verdicts
+from davinci.data_levels.levels.classifiers.trained import fit
 from davinci.data_levels.settings import ClassifierSettings
 
 

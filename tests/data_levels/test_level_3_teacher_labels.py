@@ -8,11 +8,12 @@ from tests.openai_server import OpenAIServer
 from davinci.data_levels.corpus import hash_order, write_documents
 from davinci.data_levels.document import Document
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import l3, labels
+from davinci.data_levels.levels import l3
+from davinci.data_levels.levels.classifiers import labels
 from davinci.data_levels.levels.operator import LevelContext
-from davinci.data_levels.microworld.source import Microworld
 from davinci.data_levels.settings import ClassifierSettings, LevelSettings, TeacherSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.source import SourceSettings
 
 DOCUMENTS = [
     Document(

@@ -13,16 +13,16 @@ from davinci.data_levels.engine import Engine
 from davinci.data_levels.levels import l4, l5
 from davinci.data_levels.levels.l5 import points_at_source
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.levels.teaching import WriteChunks
-from davinci.data_levels.pairs import split_pairs
+from davinci.data_levels.levels.writing.teaching import WriteChunks
 from davinci.data_levels.settings import (
     CompletionSettings,
     LevelSettings,
     RefinementSettings,
     TeacherSettings,
 )
-from davinci.data_levels.source import Source, SourceSettings
-from davinci.data_levels.sources import open_source
+from davinci.data_levels.sources.registry import open_source
+from davinci.data_levels.sources.source import Source, SourceSettings
+from davinci.data_levels.tokens.pairs import split_pairs
 
 TEXT = "Water boils at 100 degrees at sea level. NOISE Higher up it boils earlier."
 CLEAN = "Water boils at 100 degrees at sea level. Higher up it boils earlier."

@@ -13,19 +13,19 @@ from davinci.data_levels.document import Document
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.flow import Stream
 from davinci.data_levels.levels import l6
-from davinci.data_levels.levels.additions import (
+from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
+from davinci.data_levels.levels.writing.additions import (
     added_within_limit,
     additions_of,
     citations_resolve,
     source_kept,
     supported,
 )
-from davinci.data_levels.levels.neighbours import Neighbour
-from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
-from davinci.data_levels.levels.teaching import Piece, Reading, Work
+from davinci.data_levels.levels.writing.neighbours import Neighbour
+from davinci.data_levels.levels.writing.teaching import Piece, Reading, Work
 from davinci.data_levels.settings import ContextSettings, LevelSettings, TeacherSettings
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import open_source
+from davinci.data_levels.sources.registry import open_source
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.teacher.answers import Answer
 
 OAK = "The oak bears acorns.  It grows slowly.\n\nIt can reach 1000 years.\n"

@@ -10,8 +10,8 @@ import pytest
 from davinci.data_levels.corpus import writing_part
 from davinci.data_levels.document import Document
 from davinci.data_levels.engine import Engine
-from davinci.data_levels.levels import neighbours
-from davinci.data_levels.levels.neighbours import (
+from davinci.data_levels.levels.writing import neighbours
+from davinci.data_levels.levels.writing.neighbours import (
     Neighbour,
     find_neighbours,
     read_neighbours,

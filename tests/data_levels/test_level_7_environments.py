@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from davinci.data_levels.document import Document, Dropped
-from davinci.data_levels.levels import environments
-from davinci.data_levels.levels.environments import Environment, from_answer, read, stub_of
-from davinci.data_levels.levels.execution import Execute, Verdict, failing_tests, judge
-from davinci.data_levels.levels.own_examples import environment_of
+from davinci.data_levels.levels.writing import environments
+from davinci.data_levels.levels.writing.environments import Environment, from_answer, read, stub_of
+from davinci.data_levels.levels.writing.execution import Execute, Verdict, failing_tests, judge
+from davinci.data_levels.levels.writing.own_examples import environment_of
 from davinci.data_levels.sandbox.run import SandboxLimits, run_tests
 
 HASTY = SandboxLimits(piece_s=0.5, wall_s=5.0)

@@ -10,10 +10,10 @@ from tests.openai_server import OpenAIServer, completion, passage_of
 from davinci.data_levels.build import CorpusSettings, build_corpus
 from davinci.data_levels.corpus import read_documents, read_drops, write_documents
 from davinci.data_levels.document import Document, Domain
-from davinci.data_levels.levels.environments import read
+from davinci.data_levels.levels.writing.environments import read
 from davinci.data_levels.manifest import Manifest
 from davinci.data_levels.settings import EnvironmentSettings, LevelSettings, TeacherSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.teacher.endpoint import EndpointError
 
 DOUBLE = "def double(x):\n    return 2 * x"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.dialogues import (
+from davinci.data_levels.levels.writing.dialogues import (
     CASTS,
     Turn,
     empty_turn,

@@ -13,7 +13,7 @@ from davinci.data_levels.corpus import read_documents, read_drops, write_documen
 from davinci.data_levels.document import Document
 from davinci.data_levels.manifest import Manifest
 from davinci.data_levels.settings import EcosystemSettings, LevelSettings, TeacherSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.teacher.endpoint import EndpointError
 
 

@@ -10,12 +10,12 @@ from davinci.data_levels.document import DOMAINS, Document, Domain
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.levels import l9
 from davinci.data_levels.levels.operator import LevelContext, Prepared
-from davinci.data_levels.microworld.exam import Exam, set_exam
-from davinci.data_levels.microworld.functions import make_function
-from davinci.data_levels.microworld.world import build_world
 from davinci.data_levels.settings import LevelSettings, WorldSettings
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import open_source
+from davinci.data_levels.sources.microworld.exam import Exam, set_exam
+from davinci.data_levels.sources.microworld.functions import make_function
+from davinci.data_levels.sources.microworld.world import build_world
+from davinci.data_levels.sources.registry import open_source
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.worlds import open_world
 
 PAGES = 200

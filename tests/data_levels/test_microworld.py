@@ -7,12 +7,12 @@ import pytest
 
 from davinci.data_levels.document import DOMAINS, Document, Domain
 from davinci.data_levels.levels import l1
-from davinci.data_levels.microworld.exam import set_exam
-from davinci.data_levels.microworld.options import read_options
-from davinci.data_levels.microworld.plan import plan_crawl
-from davinci.data_levels.microworld.source import Microworld
-from davinci.data_levels.microworld.world import RIVAL, apply, build_world
-from davinci.data_levels.source import Item, SourceSettings
+from davinci.data_levels.sources.microworld.exam import set_exam
+from davinci.data_levels.sources.microworld.options import read_options
+from davinci.data_levels.sources.microworld.plan import plan_crawl
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.microworld.world import RIVAL, apply, build_world
+from davinci.data_levels.sources.source import Item, SourceSettings
 
 DOCUMENTS = 250
 

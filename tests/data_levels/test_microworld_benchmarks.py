@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from davinci.data_levels.microworld.source import Microworld
-from davinci.data_levels.microworld.world import RIVAL
-from davinci.data_levels.source import Item, SourceSettings
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.microworld.world import RIVAL
+from davinci.data_levels.sources.source import Item, SourceSettings
 
 
 def microworld(seed: int = 0) -> Microworld:

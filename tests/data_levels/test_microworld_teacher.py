@@ -1,7 +1,7 @@
 """The stand-in teacher: cleans without adding, and spells out only what follows."""
 
 from davinci.data_levels.document import Document, Domain
-from davinci.data_levels.microworld.teacher import OracleTeacher
+from davinci.data_levels.sources.microworld.teacher import OracleTeacher
 
 TEACHER = OracleTeacher()
 

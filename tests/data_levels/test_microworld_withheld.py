@@ -9,14 +9,14 @@ import pytest
 
 from davinci.data_levels.document import DOMAINS, Document
 from davinci.data_levels.levels import l1
-from davinci.data_levels.microworld import phrases
-from davinci.data_levels.microworld.exam import Exam, set_exam
-from davinci.data_levels.microworld.exercises import draw_chain
-from davinci.data_levels.microworld.functions import make_function
-from davinci.data_levels.microworld.source import Microworld
-from davinci.data_levels.microworld.withheld import Withheld
-from davinci.data_levels.microworld.world import Fact, World, build_world
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.microworld import phrases
+from davinci.data_levels.sources.microworld.exam import Exam, set_exam
+from davinci.data_levels.sources.microworld.exercises import draw_chain
+from davinci.data_levels.sources.microworld.functions import make_function
+from davinci.data_levels.sources.microworld.source import Microworld
+from davinci.data_levels.sources.microworld.withheld import Withheld
+from davinci.data_levels.sources.microworld.world import Fact, World, build_world
+from davinci.data_levels.sources.source import SourceSettings
 
 DOCUMENTS = 250
 WORLDS = pytest.mark.parametrize("seed", [0, 1])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from davinci.data_levels.pairs import PairSpan, format_pairs, pair_spans, split_pairs
-from davinci.data_levels.pylib.readers import questions_and_answers
+from davinci.data_levels.sources.pylib.readers import questions_and_answers
+from davinci.data_levels.tokens.pairs import PairSpan, format_pairs, pair_spans, split_pairs
 
 PAIRS = [
     ("How long does it last?", "3 / 6 = 0.5 s.\n\nSo it lasts half a second."),

@@ -11,16 +11,16 @@ import pytest
 from davinci.data_levels.build import CorpusSettings, build_corpus
 from davinci.data_levels.corpus import read_documents
 from davinci.data_levels.document import Document, Domain
-from davinci.data_levels.pool.entries import choose_entries, entry_names, read_entries
-from davinci.data_levels.pool.source import Pool
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.source import HeldOut, SourceSettings
-from davinci.data_levels.sources import (
+from davinci.data_levels.sources.pool.entries import choose_entries, entry_names, read_entries
+from davinci.data_levels.sources.pool.source import Pool
+from davinci.data_levels.sources.registry import (
     available_domains,
     check_source,
     narrowed,
     source_identity,
 )
+from davinci.data_levels.sources.source import HeldOut, SourceSettings
 
 NOTHING = HeldOut(texts={})
 MATH_L3, MATH_L4 = "megamath-web", "megamath-refined"

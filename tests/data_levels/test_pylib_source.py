@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from davinci.data_levels.document import DOMAINS, Document, Domain, Dropped
-from davinci.data_levels.pylib import readers
-from davinci.data_levels.pylib.installation import Distribution, File, Installation
-from davinci.data_levels.pylib.rubric import is_worth_keeping
-from davinci.data_levels.pylib.source import Pylib
-from davinci.data_levels.separation import HeldOutRuns
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import source_identity
+from davinci.data_levels.sources.pylib import readers
+from davinci.data_levels.sources.pylib.installation import Distribution, File, Installation
+from davinci.data_levels.sources.pylib.rubric import is_worth_keeping
+from davinci.data_levels.sources.pylib.source import Pylib
+from davinci.data_levels.sources.registry import source_identity
+from davinci.data_levels.sources.separation import HeldOutRuns
+from davinci.data_levels.sources.source import SourceSettings
 
 MODULE = '''"""Numbers on a line."""
 

@@ -3,10 +3,16 @@
 from random import Random
 from typing import Any
 
-from davinci.data_levels import separation
 from davinci.data_levels.corpus import hash_order
 from davinci.data_levels.document import Document, Dropped
-from davinci.data_levels.separation import HeldOutRuns, cut, falls_in, held_out_texts, separate
+from davinci.data_levels.sources import separation
+from davinci.data_levels.sources.separation import (
+    HeldOutRuns,
+    cut,
+    falls_in,
+    held_out_texts,
+    separate,
+)
 from davinci.data_levels.words import word_hashes
 
 HELD_OUT = " ".join(f"word{n}" for n in range(40))

@@ -19,8 +19,8 @@ from tests.small_corpora import (
     write_parts,
 )
 
-from davinci.data_levels.shards import write_shards
-from davinci.data_levels.tokenizer import train_tokenizer
+from davinci.data_levels.tokens.shards import write_shards
+from davinci.data_levels.tokens.tokenizer import train_tokenizer
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def of_bytes(tmp_path: Path) -> Path:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from davinci.data_levels.shards import write_shards
+from davinci.data_levels.tokens.shards import write_shards
 
 def die(done, total, note):
     if done == 3:

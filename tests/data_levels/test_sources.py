@@ -6,16 +6,16 @@ import sys
 import pytest
 
 from davinci.data_levels.chain import LEVELS
-from davinci.data_levels.levels.teaching import own_teacher
+from davinci.data_levels.levels.writing.teaching import own_teacher
 from davinci.data_levels.settings import EnvironmentSettings, LevelSettings, TeacherSettings
-from davinci.data_levels.source import SourceSettings
-from davinci.data_levels.sources import (
+from davinci.data_levels.sources.registry import (
     available_domains,
     check_source,
     open_source,
     reachable_levels,
     source_identity,
 )
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.teacher import check_teacher
 from davinci.data_levels.teacher.endpoint import open_endpoint
 
@@ -87,8 +87,8 @@ def test_the_source_or_the_endpoint_teaches() -> None:
 def test_checking_imports_nothing_heavy() -> None:
     code = (
         "import sys, davinci.data_levels.build\n"
-        "from davinci.data_levels.sources import check_source, source_identity\n"
-        "from davinci.data_levels.source import SourceSettings\n"
+        "from davinci.data_levels.sources.registry import check_source, source_identity\n"
+        "from davinci.data_levels.sources.source import SourceSettings\n"
         "for name in ('microworld', 'pylib'): source_identity(SourceSettings(name=name))\n"
         "heavy = {'sklearn', 'numpy', 'tokenizers', 'datasketch', 'ftfy', 'torch', 'resiliparse'}\n"
         "print(sorted(heavy & sys.modules.keys()))"

@@ -13,7 +13,12 @@ import pytest
 from tests.openai_server import OpenAIServer, faults_of, write
 
 from davinci.data_levels.document import Document
-from davinci.data_levels.levels.teaching import WriteChunks, join_chunks, plan_chunks, read_written
+from davinci.data_levels.levels.writing.teaching import (
+    WriteChunks,
+    join_chunks,
+    plan_chunks,
+    read_written,
+)
 from davinci.data_levels.settings import TeacherSettings
 from davinci.data_levels.teacher.endpoint import BudgetExhausted, EndpointError
 

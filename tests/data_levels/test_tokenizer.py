@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from davinci.data_levels import tokenizer as tokenizer_module
 from davinci.data_levels.corpus import hash_order, read_documents, write_documents
 from davinci.data_levels.document import DOMAINS, Document, Domain
-from davinci.data_levels.tokenizer import end_of_text_id, load_tokenizer, train_tokenizer
+from davinci.data_levels.tokens import tokenizer as tokenizer_module
+from davinci.data_levels.tokens.tokenizer import end_of_text_id, load_tokenizer, train_tokenizer
 
 TEXTS = [
     "The sum of 12 and 345 is 357.\n",

@@ -8,12 +8,12 @@ import pytest
 from hydra.core.config_loader import ConfigLoader
 from rich.console import Console
 
-from davinci.data_levels.contamination import measure_contamination
-from davinci.data_levels.contamination_settings import DEFAULT_RULE
+from davinci.data_levels.contamination.measure import measure_contamination
+from davinci.data_levels.contamination.settings import DEFAULT_RULE
 from davinci.data_levels.corpus import write_documents
 from davinci.data_levels.document import Document
-from davinci.data_levels.held_out import write_held_out
-from davinci.data_levels.source import Benchmark, HeldOut, Item
+from davinci.data_levels.sources.held_out import write_held_out
+from davinci.data_levels.sources.source import Benchmark, HeldOut, Item
 from davinci.models.build import build_model, save_model
 from davinci.models.settings import ModelSettings
 from davinci.platform.config.compose import config_loader

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from davinci.data_levels.source import Item
+from davinci.data_levels.sources.source import Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
 from davinci.platform.evaluation.outcomes import load_outcomes, sample_rows, spread, write_outcomes
 from davinci.platform.evaluation.scoring import sliding_windows

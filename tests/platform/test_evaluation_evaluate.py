@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from davinci.data_levels.source import Benchmark, Item
-from davinci.data_levels.tokenizer import load_tokenizer
+from davinci.data_levels.sources.source import Benchmark, Item
+from davinci.data_levels.tokens.tokenizer import load_tokenizer
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.platform.config.recipe import EvaluationSettings, Protocol, StageSettings
 from davinci.platform.evaluation.evaluate import evaluate

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from davinci.data_levels.settings import LevelSettings, RuleSettings
-from davinci.data_levels.source import SourceSettings
+from davinci.data_levels.sources.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.platform.config.identity import canonical, digest, flatten, restore
 

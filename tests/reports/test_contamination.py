@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from davinci.ablations.comparison import compare
-from davinci.data_levels.contamination_record import Overlap
-from davinci.data_levels.contamination_settings import DEFAULT_RULE
+from davinci.data_levels.contamination.record import Overlap
+from davinci.data_levels.contamination.settings import DEFAULT_RULE
 from davinci.platform.store.records import Arm, Contamination, Corpus, Outcomes, Run, Sweep
 from davinci.reports.contamination import (
     ContaminationReport,

@@ -1,0 +1,1 @@
+"""Whether evaluation items stand in the corpora that are trained on."""

@@ -1,0 +1,1 @@
+"""L2: rules, published rules, languages and duplicates."""

@@ -1,0 +1,1 @@
+"""From documents to token shards, and the tokenizers for it."""
