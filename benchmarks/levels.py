@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +105,18 @@ def overhead(folder: Path, documents: int, rounds: int) -> Table:
         ),
         "L2 rules": ("L1", Select(name="rules", version=1, reason=reason), reason),
     }
-    for work, (level, operator, function) in operators.items():
-        parent = folder / "pylib" / "general" / level
-        rows = folder / f"rows-{level}"
+    for domain, work in product(("general", "code"), operators):
+        level, operator, function = operators[work]
+        parent = folder / "pylib" / domain / level
+        rows = folder / f"rows-{domain}-{level}"
         write_rows(parent, rows)
         ours, theirs = [], []
         for index in range(rounds):
-            place = folder / f"{level}-{index}"
+            place = folder / f"{domain}-{level}-{index}"
             ours.append(processor_s(partial(by_davinci, parent, place / "ours", operator)))
             theirs.append(processor_s(partial(by_datatrove, rows, place / "theirs", function)))
         mine, other = statistics.median(ours), statistics.median(theirs)
-        table.add_row(work, f"{mine:.2f}", f"{other:.2f}", f"{mine / other:.2f}")
+        table.add_row(f"{domain}, {work}", f"{mine:.2f}", f"{other:.2f}", f"{mine / other:.2f}")
     return table
 
 
