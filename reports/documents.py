@@ -13,6 +13,7 @@ from davinci.data_levels.corpus import DOCUMENTS_DIR
 from davinci.data_levels.life import Station, ids_like, life_of
 from davinci.platform.store.lineage import corpus_chains
 from davinci.platform.store.records import Corpus
+from davinci.reports.filters import visible
 
 SHOWN_CHARS = 700
 
@@ -53,7 +54,7 @@ def _panels(
         if corpus.digest not in shown:
             panels.append(_panel(corpus, station, before, full=full))
         shown.add(corpus.digest)
-        before = station.document.text if station.document else ""
+        before = visible(station.document.text) if station.document else ""
     return panels
 
 
@@ -61,10 +62,10 @@ def _panel(corpus: Corpus, station: Station, before: str, *, full: bool) -> Pane
     title = f"{corpus.domain} {station.chain}"
     if station.document is None:
         return Panel(Text(_why(station), style="red"), title=title, title_align="left")
-    text = station.document.text
+    text = visible(station.document.text)  # a terminal obeys what a document may hold
     body = Text("unchanged", style="dim") if text == before else Text(_shown(text, full=full))
     meta = ", ".join(f"{name}={value}" for name, value in sorted(station.document.meta.items()))
-    footer = f"{len(text):,} characters; {_shorten(meta, 300)}"
+    footer = f"{len(station.document.text):,} characters; {_shorten(visible(meta), 300)}"
     if station.teacher:
         footer = f"written by {station.teacher}; {footer}"
     return Panel(
@@ -75,7 +76,7 @@ def _panel(corpus: Corpus, station: Station, before: str, *, full: bool) -> Pane
 def _why(station: Station) -> str:
     if station.drop is None:
         return "not in this corpus"
-    detail = f" ({station.drop.detail})" if station.drop.detail else ""
+    detail = f" ({visible(station.drop.detail)})" if station.drop.detail else ""
     return f"dropped by {station.drop.step}: {station.drop.reason.replace('_', ' ')}{detail}"
 
 
