@@ -70,7 +70,8 @@ def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
             rule += "a teacher: data.teacher.kind=endpoint data.teacher.base_url=... "
             rule += "data.teacher.model=...)."
             field = f"data.level_of.{domain}" if own else "data.level"
-            allowed = tuple(level for level in LEVELS if level in reached)
+            shallower = LEVELS[: LEVELS.index(missing[0])]
+            allowed = tuple(level for level in shallower if level in reached)
             problems.append(Problem(field=field, value=name, rule=rule, allowed=allowed))
     return list(dict.fromkeys(problems))
 

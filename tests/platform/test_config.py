@@ -81,7 +81,7 @@ def test_bad_input_is_one_problem_that_names_field_and_choices(
 
 def test_a_level_that_the_source_cannot_reach_is_refused(loader: ConfigLoader) -> None:
     [problem] = problems_of(loader, "data=pylib", "data.level=L5")
-    assert problem.allowed == ("L0", "L1", "L2", "L3", "L9")
+    assert problem.allowed == ("L0", "L1", "L2", "L3")
     assert "data.teacher.kind=endpoint" in str(problem)
 
 
