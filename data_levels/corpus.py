@@ -90,7 +90,7 @@ def read_part(corpus: Path, part: str) -> Iterator[Document]:
     """Yield the documents of one part, in order; only one line is held at a time."""
     with zstandard.open(corpus / DOCUMENTS_DIR / f"{part}{PART_SUFFIX}", "rb") as file:
         for line in io.BufferedReader(file, 2**20):
-            yield Document(**_loads(line))
+            yield Document(**parse_row(line))
 
 
 def read_documents(corpus: Path) -> Iterator[Document]:
@@ -109,7 +109,7 @@ def read_drops(corpus: Path) -> Iterator[Drop]:
     """Yield what was dropped on the way to this corpus from its parent, in order."""
     for path in sorted((corpus / DROPPED_DIR).glob("[!.]*.jsonl")):
         with path.open("rb") as file:
-            yield from (Drop(**_loads(line)) for line in file)
+            yield from (Drop(**parse_row(line)) for line in file)
 
 
 class PartWriter:
@@ -136,7 +136,7 @@ class PartWriter:
     def write(self, document: Document) -> int:
         """Append a document; return the bytes of its text."""
         size = len(utf8(document.text))
-        self._documents.write(_dumps(_row(document)))
+        self._documents.write(row_line(_row(document)))
         self._digests.append(document_digest(document))
         self.num_documents += 1
         self.num_bytes += size
@@ -149,7 +149,7 @@ class PartWriter:
     def publish(self) -> None:
         """Move the files to their places; documents last, for they make the part one."""
         self._documents.close()
-        lines = b"".join(_dumps(drop._asdict()) for drop in self._drops)
+        lines = b"".join(row_line(drop._asdict()) for drop in self._drops)
         write_aside(self._paths[DROPPED_DIR], lines)
         write_aside(self._paths[DIGESTS_DIR], b"".join(self._digests))
         _aside(self._paths[DOCUMENTS_DIR]).replace(self._paths[DOCUMENTS_DIR])
@@ -207,14 +207,16 @@ def _row(document: Document) -> dict[str, Any]:
     }
 
 
-def _dumps(row: Mapping[str, Any]) -> bytes:
+def row_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row as one line of JSON, lone surrogates escaped."""
     try:
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:  # a lone surrogate: only escapes can carry it
         return json.dumps(row).encode("ascii") + b"\n"
 
 
-def _loads(line: bytes) -> dict[str, Any]:
+def parse_row(line: bytes) -> dict[str, Any]:
+    """Return the row of a line that `row_line` wrote."""
     try:
         row: dict[str, Any] = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -11,6 +11,7 @@ import pytest
 from davinci.data_levels.build import CorpusSettings, build_corpus
 from davinci.data_levels.corpus import read_documents
 from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.manifest import read_manifest
 from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.pool.entries import choose_entries, entry_names, read_entries
 from davinci.data_levels.sources.pool.source import Pool
@@ -140,6 +141,10 @@ def test_held_out_text_is_in_no_corpus_and_levels_leave_published_documents_alon
     assert manifest.documents_out == manifest.documents_in == len(documents) > 20
     assert manifest.notes[-1].startswith(f"{len(documents)} documents have this level")
     held_out = Pool(settings).held_out().texts["math"]
+    first = read_manifest(tmp_path / "L0")
+    assert first.documents_in == 30  # every line of the file is accounted for
+    assert first.documents_out == 30 - sum(first.steps[0].dropped.values())
+    assert set(first.steps[0].dropped) <= {"held_out", "near_copy_of_held_out"}
     assert not {d.text for d in documents} & set(held_out)
 
 

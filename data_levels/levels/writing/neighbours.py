@@ -9,21 +9,25 @@ is for corpora of some hundred thousand passages. Files, in the folder given:
     found/<part>.jsonl    per document: its id, and the neighbours of each of its chunks
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from davinci.data_levels.corpus import part_names, read_part, write_aside
+from davinci.data_levels.corpus import (
+    parse_row,
+    part_names,
+    read_part,
+    row_line,
+    write_aside,
+)
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.settings import ContextSettings
 from davinci.data_levels.teacher.chunks import chunks
@@ -90,7 +94,7 @@ def read_neighbours(out: Path, part: str) -> Iterator[tuple[str, list[list[Neigh
     """Yield, for each document of a part: its id, and the neighbours of each of its chunks."""
     with (out / "found" / f"{part}.jsonl").open("rb") as file:
         for line in file:
-            row = _loads(line)
+            row = parse_row(line)
             yield row["id"], [[Neighbour(*n) for n in chunk] for chunk in row["chunks"]]
 
 
@@ -142,7 +146,7 @@ def _search_part(
     for document in read_part(parent, parts[rank]):
         num_chunks = len(chunks(document.text, settings.chunk_chars))
         found = [[texts[f.passage] for f in row] for row in best[place : place + num_chunks]]
-        rows.append(_dumps({"id": document.id, "chunks": found}))
+        rows.append(row_line({"id": document.id, "chunks": found}))
         place += num_chunks
     write_aside(out / "found" / f"{parts[rank]}.jsonl", b"".join(rows))
 
@@ -277,18 +281,3 @@ def _counted(texts: Iterable[str]) -> csr_matrix:
     if first is None:
         return csr_matrix((0, NUM_FEATURES))
     return vectorizer.transform(chain((first,), texts))
-
-
-def _dumps(row: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:  # a lone surrogate: only escapes can carry it
-        return json.dumps(row).encode("ascii") + b"\n"
-
-
-def _loads(line: bytes) -> dict[str, Any]:
-    try:
-        row: dict[str, Any] = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        row = json.loads(line)
-    return row

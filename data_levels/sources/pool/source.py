@@ -28,6 +28,7 @@ HELD_OUT_SCANNED = 20_000
 """Documents of each entry, from its beginning, among which some are held out."""
 MAX_HELD_OUT_TEXTS = 200
 MAX_HELD_OUT_TEXT_BYTES = 2000
+HELD_OUT = "held_out"
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
@@ -50,13 +51,20 @@ class Pool:
         return len(self._entries(domain))
 
     def acquire(self, domain: Domain, index: int, held_out: HeldOut) -> Iterator[Outcome]:
-        """Yield the documents of one entry that are not held out, in its own order."""
+        """Yield the documents of one entry, in its own order; what is held out comes as dropped."""
         from davinci.data_levels.sources.separation import NEAR_COPY, HeldOutRuns, readable
 
         entries = self._entries(domain)
         known = HeldOutRuns(text for texts in held_out.texts.values() for text in texts)
-        training = (o for o in self._read(entries[index]) if not self._is_held_out(o))
-        for outcome in islice(training, self._quota(entries, index)):
+        left = self._quota(entries, index)
+        for outcome in self._read(entries[index]):
+            if left == 0:
+                return
+            if self._is_held_out(outcome):
+                assert isinstance(outcome, Document)
+                yield Dropped(replace(outcome, text=""), HELD_OUT)
+                continue
+            left = None if left is None else left - 1
             if isinstance(outcome, Document) and known.has_copy_in(readable(outcome)):
                 yield Dropped(outcome, NEAR_COPY)
             else:
