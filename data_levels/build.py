@@ -108,7 +108,10 @@ def build_corpus(
         manifest = _acquire(settings, source, engine, out, held_out, part_bytes)
     else:
         manifest = _climb(settings, source, engine, out, parent)
-    write_manifest(manifest, out)
+    # Written aside: half a manifest would pass for a finished corpus.
+    engine.work.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, engine.work)
+    (engine.work / MANIFEST_FILE).replace(out / MANIFEST_FILE)
     engine.clear()
     return read_manifest(out)
 
@@ -201,6 +204,7 @@ def _manifest(
 ) -> Manifest:
     first, last = totals.steps[0], totals.steps[-1]
     passed, passed_bytes = totals.passed_by
+    elapsed = time.perf_counter() - started  # of this attempt; the parts remember those before
     manifest = Manifest(
         source=settings.source.name,
         domain=settings.domain,
@@ -213,7 +217,7 @@ def _manifest(
         documents_out=last.documents_out + passed,
         bytes_out=last.bytes_out + passed_bytes,
         digest=digest_of_parts(out),
-        seconds=time.perf_counter() - started,
+        seconds=max(elapsed, sum(step.seconds for step in totals.steps)),
         counts=totals.counts,
         steps=totals.steps,
         invariants=totals.invariants,

@@ -91,12 +91,18 @@ class Operate(PipelineStep):  # type: ignore[misc]
         self._operator, self._report = operator, report
 
     def run(self, data: Iterator[Passage], rank: int = 0, world_size: int = 1) -> Iterator[Passage]:
-        """Yield every passage that came in, with what the operator made of it.
+        """Return every passage that came in, with what the operator made of it.
+
+        The account is opened at once, not when the first document is asked for: the last step is
+        asked first, and accounts stand in the order of the steps.
 
         Raises:
             LostDocuments: If the operator gave more or fewer outcomes than documents.
         """
         account = self._report.accounts.setdefault(self.name, Account())
+        return self._operate(data, account)
+
+    def _operate(self, data: Iterator[Passage], account: Account) -> Iterator[Passage]:
         waiting: deque[Passage] = deque()
 
         def live() -> Iterator[Document]:

@@ -23,9 +23,13 @@ EDITED, UNCHANGED = "edited", "unchanged"
 
 
 class _Kept(NamedTuple):
-    """A sample with its place; the largest hash is at the top of a heap, to be let go first."""
+    """A sample with its place; the largest hash is at the top of a heap, to be let go first.
+
+    `texts` tells apart what shares an id: samples themselves have no order.
+    """
 
     rank: int
+    texts: tuple[str, str, str]
     sample: Sample
 
 
@@ -71,7 +75,8 @@ class Samples:
 
     def _keep(self, kind: str, rank: int, sample: Sample) -> None:
         heap = self._kinds[kind]
-        heapq.heappush(heap, _Kept(rank, sample))
+        texts = (sample.before, sample.after, sample.detail)
+        heapq.heappush(heap, _Kept(rank, texts, sample))
         if len(heap) > _limit(kind):
             heapq.heappop(heap)
 

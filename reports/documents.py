@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from rich.console import Console
@@ -30,11 +31,14 @@ def show_document(
     shown: set[str] = set()
     for chain in corpus_chains(engine):
         folders = [output_dir / "artifacts" / "corpus" / corpus.digest for corpus in chain]
-        if (domain and chain[0].domain != domain) or not (folders[0] / DOCUMENTS_DIR).is_dir():
+        # Folders may have been cleared away; what came before them can still be shown.
+        folders = list(takewhile(lambda folder: (folder / DOCUMENTS_DIR).is_dir(), folders))
+        if (domain and chain[0].domain != domain) or not folders:
             continue
         stations = life_of(document_id, folders)
         if stations[0].document is None and stations[0].drop is None:
-            near += [n for n in ids_like(document_id, folders[0]) if n not in near]
+            found = map(visible, ids_like(document_id, folders[0]))  # printed as they are
+            near += [name for name in found if name not in near]
             continue
         panels += _panels(chain, stations, shown, full=full)
     return panels, near[:5]

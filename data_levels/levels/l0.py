@@ -104,12 +104,12 @@ def check_unique_ids(corpus: Path, work: Path) -> int:
     Raises:
         ValueError: If an id stands for two documents; it names one.
     """
-    parts = [np.load(work / "ids" / f"{part}.npy", mmap_mode="r") for part in part_names(corpus)]
-    total = sum(map(len, parts))
+    files = [work / "ids" / f"{part}.npy" for part in part_names(corpus)]
+    total = sum(len(np.load(file, mmap_mode="r")) for file in files)
     num_ranges = total // MAX_IDS_AT_ONCE + 1
     edges = [2**64 * k // num_ranges for k in range(num_ranges + 1)]
     for low, high in zip(edges, edges[1:], strict=False):
-        ids = np.sort(np.concatenate([_between(part, low, high) for part in parts] or [_NONE]))
+        ids = np.sort(np.concatenate([_between(file, low, high) for file in files] or [_NONE]))
         twice = ids[1:][ids[1:] == ids[:-1]]
         if len(twice):
             raise ValueError(_name_twice(corpus, int(twice[0]), len(twice)))
@@ -129,10 +129,12 @@ def _id_hash(name: str) -> int:
     return int.from_bytes(hash_order("id", name)[:8], "big")
 
 
-def _between(ids: NDArray[np.uint64], low: int, high: int) -> NDArray[np.uint64]:
+def _between(file: Path, low: int, high: int) -> NDArray[np.uint64]:
+    """Return a copy: a view would keep the file open, and a process may open but so many."""
+    ids = np.load(file, mmap_mode="r")
     start = np.searchsorted(ids, np.uint64(low))
     end = len(ids) if high >= 2**64 else np.searchsorted(ids, np.uint64(high))
-    return np.asarray(ids[start:end])
+    return np.array(ids[start:end])
 
 
 def _name_twice(corpus: Path, hashed: int, num_twice: int) -> str:

@@ -14,6 +14,7 @@ from davinci.data_levels.sources.registry import (
     WITH_WORLDS,
     available_domains,
     check_source,
+    narrowed,
     reachable_levels,
 )
 from davinci.data_levels.teacher.check import check_level_settings
@@ -26,7 +27,7 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
     """Return what the source cannot give: it is missing, or a level, a domain, or the items."""
     data, source = plain["data"], recipe.data.source
     address = data["teacher"]["base_url"]
-    if "@" in urlsplit(address).netloc:
+    if _may_hold_user(address):
         rule = "must hold no key; name its environment variable in data.teacher.api_key_env."
         return [Problem(field="data.teacher.base_url", value=address, rule=rule)]
     levels = recipe.data.level_settings
@@ -46,6 +47,13 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
         *_check_items(data, recipe),
         *_check_worlds(plain, recipe),
     ]
+
+
+def _may_hold_user(address: str) -> bool:
+    try:
+        return "@" in urlsplit(address).netloc
+    except ValueError:  # not an address; a check of the levels says so where one is needed
+        return "@" in address
 
 
 def _told(check: Callable[[], None]) -> list[Problem]:
@@ -87,14 +95,20 @@ def _check_labels(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
 
 
 def _check_domains(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
-    available = available_domains(recipe.data.source)
+    """Return what a domain's source lacks at the level that the domain is asked for."""
+    problems: list[Problem] = []
     wanted = dict.fromkeys(domain for stage in recipe.stages for domain in stage.weights)
-    rule = f"data={data['source']} has no documents of this domain; give it weight 0."
-    return [
-        Problem(field=f"mixture.weights.{domain}", value="", rule=rule, allowed=available)
-        for domain in wanted
-        if domain not in available
-    ]
+    for domain in wanted:
+        level = recipe.data.levels[domain]
+        source = narrowed(recipe.data.source, level)
+        if told := _told(partial(check_source, source)):
+            problems += told
+        elif domain not in (available := available_domains(source)):
+            rule = f"data={data['source']} has no documents of this domain for {level}; "
+            rule += "give it weight 0."
+            field = f"mixture.weights.{domain}"
+            problems.append(Problem(field=field, value="", rule=rule, allowed=available))
+    return list(dict.fromkeys(problems))
 
 
 def _check_items(data: dict[str, Any], recipe: Recipe) -> list[Problem]:

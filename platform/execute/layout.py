@@ -37,7 +37,8 @@ class Layout:
     def publish(self, task: Task) -> bool:
         """Move a finished draft to its final place in one step; False if the draft has gone.
 
-        It goes when our lease ran out and somebody else began the task anew.
+        It goes when our lease ran out and somebody else began the task anew. Who shares the draft
+        may have published it a moment ago: then it is done all the same.
         """
         draft, final = self.draft(task), self.artifact(task)
         if final.exists():
@@ -46,7 +47,7 @@ class Layout:
         try:
             draft.rename(final)
         except FileNotFoundError:
-            return False
+            return final.exists()
         return True
 
     def clear_drafts(self, task: Task) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import random
+import resource
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from davinci.data_levels.corpus import (
     read_drops,
     write_documents,
 )
-from davinci.data_levels.document import Document, Domain
+from davinci.data_levels.document import Document, Domain, Outcome
 from davinci.data_levels.identity import level_identity
 from davinci.data_levels.life import ids_like, life_of
 from davinci.data_levels.manifest import Manifest, read_manifest
@@ -30,7 +31,8 @@ from davinci.data_levels.settings import (
     RuleSettings,
     TeacherSettings,
 )
-from davinci.data_levels.sources.source import SourceSettings
+from davinci.data_levels.sources.files import Files
+from davinci.data_levels.sources.source import HeldOut, SourceSettings
 
 SETTINGS = LevelSettings()
 
@@ -187,6 +189,65 @@ def test_an_id_that_stands_for_two_documents_stops_the_build(tmp_path: Path) -> 
     source = SourceSettings(name="files", options={"path": str(tmp_path), "held_out_frac": 0.01})
     with pytest.raises(ValueError, match=r"1 are used again: 'id-1'.*`id` of its own"):
         build_corpus(corpus_of(source, "L0", "math"), parent=None, out=tmp_path / "L0")
+
+
+def test_an_id_used_again_in_the_same_part_stops_the_build_by_its_cause(tmp_path: Path) -> None:
+    rows = [{"id": "same", "text": f"A text of its own, number {n}."} for n in range(9)]
+    (tmp_path / "math.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = SourceSettings(name="files", options={"path": str(tmp_path), "held_out_frac": 0.01})
+    with pytest.raises(ValueError, match="are used again: 'same'"):
+        build_corpus(corpus_of(source, "L0", "math"), parent=None, out=tmp_path / "L0")
+
+
+def test_ids_of_more_parts_than_a_process_may_open_files_are_compared(tmp_path: Path) -> None:
+    rows = [{"id": f"n{n}", "text": f"A text of its own, number {n}."} for n in range(300)]
+    (tmp_path / "math.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = SourceSettings(name="files", options={"path": str(tmp_path), "held_out_frac": 0.01})
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, limits[1]))
+    try:
+        settings = corpus_of(source, "L0", "math")
+        build_corpus(settings, parent=None, out=tmp_path / "L0", part_bytes=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(part_names(tmp_path / "L0")) > 200
+
+
+def test_a_kill_while_the_manifest_is_written_leaves_none(
+    source: SourceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(manifest: Manifest, corpus: Path) -> None:
+        (corpus / "manifest.json").write_text('{"source": ')
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("davinci.data_levels.build.write_manifest", half)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(corpus_of(source, "L0"), parent=None, out=tmp_path / "L0")
+    assert not (tmp_path / "L0" / "manifest.json").exists()
+    manifest = build_corpus(corpus_of(source, "L0"), parent=None, out=tmp_path / "L0")
+    assert manifest.documents_in == 63
+
+
+def test_a_build_that_went_on_tells_the_seconds_of_all_its_attempts(
+    source: SourceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = Files.acquire
+
+    def slowly(self: Files, domain: Domain, index: int, held_out: HeldOut) -> Iterator[Outcome]:
+        time.sleep(1)
+        yield from acquire(self, domain, index, held_out)
+
+    def killed(manifest: Manifest, corpus: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Files, "acquire", slowly)
+        patched.setattr("davinci.data_levels.build.write_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(corpus_of(source, "L0"), parent=None, out=tmp_path / "L0")
+    manifest = build_corpus(corpus_of(source, "L0"), parent=None, out=tmp_path / "L0")
+    assert manifest.seconds >= 1
 
 
 def test_a_documents_life_is_shown_up_to_where_it_ended(

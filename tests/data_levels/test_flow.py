@@ -1,5 +1,6 @@
 """Documents through operators: counted, checked, sampled, and none lost whatever operators do."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -243,3 +244,27 @@ def test_several_workers_give_what_one_gives(tmp_path: Path) -> None:
 
 def str_upper(document: Document) -> Document:
     return replace(document, text=document.text.upper())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow:
+    """Takes its time over each document."""
+
+    name: str = "slow"
+    version: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, documents: Iterable[Document], counts: dict[str, float]) -> Iterator[Outcome]:
+        for document in documents:
+            time.sleep(0.005)
+            yield document
+
+
+def test_a_step_is_charged_its_own_time_and_the_last_one_the_violations(tmp_path: Path) -> None:
+    parent = write(tmp_path / "a", DOCUMENTS, 1)
+    last = Edit(name="exclaim", version=1, edit=exclaim)
+    totals = run(parent, tmp_path / "b", Slow(), last, checks={"text_unchanged": same_text})
+    slow, quick = totals.steps
+    assert slow.seconds > 0.09 > quick.seconds
+    assert slow.documents_out == quick.documents_in == 20
+    assert (slow.dropped, quick.dropped) == ({}, {"violates_text_unchanged": 20})

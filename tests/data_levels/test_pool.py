@@ -171,3 +171,26 @@ def test_entries_that_cannot_be_had_are_named(tmp_path: Path) -> None:
     options = {**settings.options, "entries": list(entry_names("general"))}
     with pytest.raises(ValueError, match="have not a folder of that name"):
         check_source(SourceSettings(name="davinci", options=options))
+
+
+def test_files_of_one_name_in_several_folders_give_documents_of_their_own(tmp_path: Path) -> None:
+    settings = write_mirror(tmp_path)
+    for name in ("crawl-1", "crawl-2"):
+        (tmp_path / MATH_L4 / name / "looks-like.jsonl").mkdir(parents=True)
+        lines = "".join(json.dumps({"text": f"{name} says {n}."}) + "\n" for n in range(9))
+        (tmp_path / MATH_L4 / name / "part.jsonl").write_text(lines)
+    settings = narrowed(settings, "L4")
+    ids = [document.id for document in acquire(settings, "math")]
+    assert len(set(ids)) == len(ids) > 40
+    before = source_identity(settings, "math")
+    (tmp_path / MATH_L4 / "crawl-2").rename(tmp_path / MATH_L4 / "crawl-0")
+    assert source_identity(settings, "math") != before  # the files come in another order
+
+
+def test_a_turn_without_content_stops_nothing(tmp_path: Path) -> None:
+    settings = write_mirror(tmp_path)
+    row = {"input": [{"role": "user"}], "output": "I was not asked."}
+    folder = tmp_path / "llama-nemotron-post-training-dataset-code"
+    (folder / "part.jsonl").write_text(json.dumps(row) + "\n")
+    documents = acquire(narrowed(settings, "L5"), "qa")
+    assert [d.text for d in documents] == ["Question: \nAnswer: I was not asked."]

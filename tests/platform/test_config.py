@@ -285,3 +285,32 @@ def test_the_papers_mixtures_are_its_table_two(loader: ConfigLoader) -> None:
 )
 def test_secrets_do_not_survive_redaction(text: str, shown: str) -> None:
     assert redact(text) == shown
+
+
+def test_the_pool_is_checked_at_the_level_that_each_domain_is_asked_for(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    words = ["data=davinci", f"data.path={tmp_path}", "data.teacher.kind=endpoint"]
+    words += ["data.teacher.base_url=http://h/v1", "data.teacher.model=m"]
+    words += [f"data.level_of.{domain}=null" for domain in ("math", "science", "qa")]
+    words += [f"mixture.weights.{domain}=0" for domain in ("general", "code", "science")]
+    asked = "llama-nemotron-post-training-dataset-code"
+    for name in ("megamath-refined", asked):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_text('{"text": "x"}\n')
+    both = [f"data.entries=[megamath-refined,{asked}]", "data.level=L4"]
+    shares = ["mixture.weights.math=0.5", "mixture.weights.qa=0.5"]
+    (problem,) = problems_of(loader, *words, *both, *shares)  # its questions are of L5
+    assert (problem.field, problem.allowed) == ("mixture.weights.qa", ("math",))
+    # At L5 the refinement serves, at L3 what it was made from, which is not in the mirror.
+    other = ["data.entries=[megamath-refined,megamath-web]", "data.level=L3"]
+    shares = ["mixture.weights.math=1", "mixture.weights.qa=0"]
+    (problem,) = problems_of(loader, *words, *other, *shares)
+    assert problem.field == "data.entries"
+    assert "megamath-web" in problem.rule
+
+
+def test_an_address_that_is_none_is_named(loader: ConfigLoader) -> None:
+    words = ["data.teacher.kind=endpoint", "data.teacher.model=m"]
+    (problem,) = problems_of(loader, *words, "data.teacher.base_url='http://[::1'")
+    assert problem.field == "data.teacher.base_url"

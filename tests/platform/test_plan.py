@@ -8,6 +8,8 @@ from hydra.core.config_loader import ConfigLoader
 
 from davinci.platform.config.compose import config_loader
 from davinci.platform.config.schema import register_schema
+from davinci.platform.execute.layout import Layout
+from davinci.platform.ledger.task import Task
 from davinci.platform.plan.plan import Plan, make_plan
 from davinci.platform.plan.points import request_sweep
 from davinci.platform.plan.sweep import plan_sweep
@@ -120,3 +122,19 @@ def test_changed_data_make_another_run_and_another_sweep(
     assert before[0] != after[0]
     assert before[1] != after[1]
     assert digests("a cold morning. ") == before
+
+
+def test_a_draft_that_somebody_else_has_just_published_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(kind="corpus", settings={}, inputs={}, label="a corpus")
+    layout = Layout(tmp_path)
+    assert not layout.publish(task)
+    layout.draft(task).mkdir(parents=True)
+
+    def rename(draft: Path, final: Path) -> None:
+        draft.replace(final)  # the other one was quicker
+        raise FileNotFoundError(draft)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert layout.publish(task)

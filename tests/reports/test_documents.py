@@ -3,13 +3,16 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
+from sqlalchemy import create_engine
 
-from davinci.data_levels.corpus import Drop
+from davinci.data_levels.corpus import Drop, write_documents
 from davinci.data_levels.document import Document
 from davinci.data_levels.life import Station
+from davinci.data_levels.manifest import Manifest, write_manifest
 from davinci.platform.store.records import Corpus
-from davinci.reports.documents import _panels, print_life
+from davinci.reports.documents import _panels, print_life, show_document
 
 HOSTILE = "plain [bold]text[/bold] \x1b[2J\x1b]0;title\x07 \u202eend"
 
@@ -54,3 +57,24 @@ def test_stations_that_chains_share_are_shown_once_and_a_drop_says_why() -> None
     assert text.count("math L0") == text.count("math L1") == 1
     assert "dropped by rules: too short (12 characters" in text
     assert "\x1b" not in text
+
+
+def test_a_corpus_that_was_cleared_away_ends_the_life_and_ids_are_made_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "artifacts" / "corpus" / "a"
+    write_documents([Document(id="d\x1b[2J", domain="math", text="A text.")], folder)
+    manifest = Manifest(
+        source="files", domain="math", level="L0", chain="L0", parents=(), teacher="",
+        documents_in=1, bytes_in=7, documents_out=1, bytes_out=7, digest="", seconds=0.0,
+        counts={}, steps=(), invariants=(), samples=(), notes=(),
+    )  # fmt: skip
+    write_manifest(manifest, folder)
+    chain = (corpus("a", "L0"), corpus("gone", "L1", "a"))
+    monkeypatch.setattr("davinci.reports.documents.corpus_chains", lambda engine: [chain])
+    engine = create_engine("sqlite://")
+    panels, _ = show_document(engine, tmp_path, "d\x1b[2J", domain="", full=False)
+    assert len(panels) == 1
+    panels, near = show_document(engine, tmp_path, "d", domain="", full=False)
+    assert panels == []
+    assert near == ["d\N{REPLACEMENT CHARACTER}[2J"]

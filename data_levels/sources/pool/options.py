@@ -96,7 +96,9 @@ def content_identity(options: Mapping[str, Any], domain: Domain | None) -> list[
     for entry in chosen:
         sha = hashlib.sha256()
         for file in mirror_files(Path(read.path), entry):
-            sha.update(f"{file.name}\x00{file.stat().st_size}\x00".encode())
+            name = file.relative_to(Path(read.path, entry.name)).as_posix()
+            row = f"{name}\x00{file.stat().st_size}\x00"
+            sha.update(row.encode("utf-8", "surrogateescape"))
         rows.append([entry.name, sha.hexdigest()])
     return rows
 

@@ -145,8 +145,11 @@ class Pool:
             )
             yield from read_hub(data, origin)
             return
-        for file in mirror_files(Path(self._options.path), entry):
-            yield from _read_file(file, replace(origin, path=f"{entry.name}/{file.name}"))
+        mirror = Path(self._options.path)
+        for file in mirror_files(mirror, entry):
+            # With its folders: ids are made of it, and two folders may each have a 0.parquet.
+            name = file.relative_to(mirror).as_posix()
+            yield from _read_file(file, replace(origin, path=name))
 
     def _as_published(self, outcome: Outcome, entry: Entry) -> Outcome:
         """Return the document with its level, and a question joined to its answer."""
@@ -164,7 +167,8 @@ class Pool:
 def mirror_files(mirror: Path, entry: Entry) -> list[Path]:
     """Return the files of an entry in a local mirror, sorted."""
     folder = mirror / entry.name
-    return sorted(f for f in folder.rglob("*") if f.name.lower().endswith(SUFFIXES))
+    files = (f for f in folder.rglob("*") if f.name.lower().endswith(SUFFIXES))
+    return sorted(f for f in files if f.is_file())
 
 
 def _read_file(file: Path, origin: Any) -> Iterator[Outcome]:
@@ -183,5 +187,5 @@ def _question(told: str) -> str:
         return told.strip()
     if not isinstance(turns, list):
         return told.strip()
-    asked = [t["content"] for t in turns if isinstance(t, dict) and t.get("role") == "user"]
+    asked = [t.get("content", "") for t in turns if isinstance(t, dict) and t.get("role") == "user"]
     return str(asked[-1]).strip() if asked else told.strip()
