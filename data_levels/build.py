@@ -23,11 +23,11 @@ from davinci.data_levels.corpus import (
     part_names,
     silent,
 )
-from davinci.data_levels.document import Domain
+from davinci.data_levels.document import Document, Domain
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.flow import Operate, ReadParts, Rules, Settle, same_id, same_text
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.operator import Check, LevelContext, Prepared
+from davinci.data_levels.levels.operator import Check, Edit, LevelContext, Prepared
 from davinci.data_levels.manifest import (
     MANIFEST_FILE,
     Invariant,
@@ -36,7 +36,7 @@ from davinci.data_levels.manifest import (
     write_manifest,
 )
 from davinci.data_levels.settings import LevelSettings
-from davinci.data_levels.sources.registry import open_source
+from davinci.data_levels.sources.registry import keeps_published, open_source
 from davinci.data_levels.sources.source import Source, SourceSettings
 
 WORK_DIR = "work"
@@ -125,7 +125,7 @@ def _acquire(
     part_bytes: int,
 ) -> Manifest:
     from davinci.data_levels.levels.l0 import STEP, Acquire, check_unique_ids
-    from davinci.data_levels.sources.held_out import write_held_out
+    from davinci.data_levels.sources.held_out import load_held_out, write_held_out
 
     started = time.perf_counter()
     if held_out is None:
@@ -141,7 +141,14 @@ def _acquire(
     unique = Invariant(name="unique_ids", checked=total, violations=0)
     provenance = totals.invariants or (Invariant(name="provenance", checked=0, violations=0),)
     totals = totals._replace(invariants=(unique, *provenance))
-    notes = () if total else (f"The source {source.name!r} has no {settings.domain} documents.",)
+    notes: tuple[str, ...] = ()
+    if not total:
+        notes = (f"The source {source.name!r} has no {settings.domain} documents.",)
+    elif not load_held_out(held_out).texts.get(settings.domain):
+        notes = (
+            f"No {settings.domain} text is held out, so nothing scores what was learned from this "
+            "corpus; give `data.held_out_frac` more, or the domain more documents.",
+        )
     return _manifest(settings, out, None, totals, notes=notes, started=started)
 
 
@@ -158,8 +165,7 @@ def _climb(
         engine=engine,
     )
     context.work.mkdir(parents=True, exist_ok=True)
-    module = import_module(f"davinci.data_levels.levels.{settings.level.lower()}")
-    prepared: Prepared = module.prepare(context)
+    prepared = _prepare(settings, context)
     report, reports = Report(), engine.work / "reports"
     rules = _rules(settings, prepared)
     pipeline = [
@@ -175,6 +181,18 @@ def _climb(
     return _manifest(
         settings, out, parent, totals, teacher=prepared.teacher, notes=notes, started=started
     )
+
+
+def _prepare(settings: CorpusSettings, context: LevelContext) -> Prepared:
+    if settings.climbs and keeps_published(settings.source):
+        return Prepared(operators=(Edit(name="as_published", version=1, edit=_same),), strict=True)
+    module = import_module(f"davinci.data_levels.levels.{settings.level.lower()}")
+    prepared: Prepared = module.prepare(context)
+    return prepared
+
+
+def _same(document: Document) -> Document:
+    return document
 
 
 def _rules(settings: CorpusSettings, prepared: Prepared) -> Rules:

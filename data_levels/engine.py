@@ -6,7 +6,6 @@ runs anew, one that has ended is skipped.
 """
 
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -111,8 +110,3 @@ class Engine:
     def clear(self) -> None:
         """Remove the notes and whatever levels prepared."""
         shutil.rmtree(self.work, ignore_errors=True)
-
-
-def processor_seconds() -> float:
-    """Return the processor time of this process so far, in seconds."""
-    return time.process_time()

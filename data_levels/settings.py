@@ -156,6 +156,10 @@ class ContextSettings:
     max_added_frac: float = 1.0
 
 
+ENVIRONMENT_DOMAINS = ("code", "math")
+"""The domains of which L7 can make executable tasks; it drops the documents of others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
     """L7: documents become executable tasks with tests, and what does not run is dropped.

@@ -11,14 +11,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
+LEVELS = (ROOT / "data_levels" / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README + LEVELS, flags=re.S)
 COMMANDS = [
     line for block in BLOCKS for line in block.splitlines() if line.startswith("python run.py")
 ]
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 5
     assert "make demo" in README
     assert "make test" in README
 
@@ -27,7 +28,12 @@ def test_the_readme_has_its_commands() -> None:
 def test_a_command_of_the_readme_is_understood(command: str, tmp_path: Path) -> None:
     for domain in ("general", "code"):
         (tmp_path / f"{domain}.jsonl").write_text(json.dumps({"text": "a text"}))
-    words = shlex.split(command.replace("my_data", str(tmp_path)))[2:]
+    for entry in ("megamath-web", "megamath-refined"):
+        (tmp_path / "mirror" / entry).mkdir(parents=True)
+        (tmp_path / "mirror" / entry / "a.jsonl").write_text(json.dumps({"text": "a text"}))
+    command = command.replace("=my_data", f"={tmp_path}")
+    command = command.replace("data.path=mirror", f"data.path={tmp_path / 'mirror'}")
+    words = shlex.split(command)[2:]
     looking = [f"output_dir={tmp_path / 'out'}", "sweep.dry_run=true"]
     run = subprocess.run(
         [sys.executable, "run.py", *words, *looking], cwd=ROOT, capture_output=True, text=True

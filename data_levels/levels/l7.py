@@ -22,7 +22,12 @@ from davinci.data_levels.levels.writing.execution import LIMITS, Execute, failin
 from davinci.data_levels.levels.writing.own_examples import environment_of
 from davinci.data_levels.levels.writing.teaching import add
 from davinci.data_levels.sandbox.run import isolation
-from davinci.data_levels.settings import EnvironmentSettings, LevelSettings, check_choice
+from davinci.data_levels.settings import (
+    ENVIRONMENT_DOMAINS,
+    EnvironmentSettings,
+    LevelSettings,
+    check_choice,
+)
 from davinci.data_levels.teacher.answers import Answer, parse_json_answer
 from davinci.data_levels.teacher.budget import new_task
 from davinci.data_levels.teacher.check import check_teacher
@@ -33,7 +38,6 @@ from davinci.data_levels.teacher.prompts import fill, read_prompt, restored
 from davinci.data_levels.teacher.protocol import label_of
 
 MAKERS = ("teacher", "doctest")
-DOMAINS = ("code", "math")
 PROMPT = "environment_v1"
 
 
@@ -99,7 +103,7 @@ class Propose:
 def _asked(
     endpoint: Endpoint, settings: EnvironmentSettings, document: Document
 ) -> tuple[Document, Answer | None]:
-    if document.domain not in DOMAINS:
+    if document.domain not in ENVIRONMENT_DOMAINS:
         return document, None
     passage = next(iter(chunks(document.text.strip(), settings.max_source_chars)), "")
     prompt = fill(read_prompt(PROMPT), passage=passage, min_tests=str(settings.min_tests))
@@ -136,7 +140,7 @@ class OwnExamples:
         yield from (self._task(document) for document in documents)
 
     def _task(self, document: Document) -> Outcome:
-        if document.domain not in DOMAINS:
+        if document.domain not in ENVIRONMENT_DOMAINS:
             return _no_environment(document)
         if len(document.text) > self.settings.max_source_chars:
             return Dropped(document, "source_too_long", f"{len(document.text)} characters")

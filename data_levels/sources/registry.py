@@ -134,6 +134,15 @@ def narrowed(settings: SourceSettings, level: str) -> SourceSettings:
     return replace(settings, options={**settings.options, "level": depth_of(level)})
 
 
+def keeps_published(settings: SourceSettings) -> bool:
+    """Return whether every document has the level already that its domain is asked for.
+
+    So it is with the paper's pool, unless what lies below is to be processed: no rung of the ladder
+    has anything to do then, and nobody needs to write.
+    """
+    return settings.name == "davinci" and settings.options.get("below", "keep") == "keep"
+
+
 def source_identity(settings: SourceSettings, domain: Domain | None = None) -> dict[str, Any]:
     """Return plain data that determines the source's documents, for the digest of what it gives.
 

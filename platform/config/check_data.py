@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from davinci.data_levels.chain import LEVELS, chain_of
 from davinci.data_levels.levels.classifiers.classifier import check_classifier
 from davinci.data_levels.levels.selection.rules import check_rules
+from davinci.data_levels.settings import ENVIRONMENT_DOMAINS
 from davinci.data_levels.sources.registry import (
     WITH_ITEMS,
     WITH_WORLDS,
     available_domains,
     check_source,
+    keeps_published,
     narrowed,
     reachable_levels,
 )
@@ -67,21 +69,33 @@ def _told(check: Callable[[], None]) -> list[Problem]:
 
 
 def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
-    """Return a problem for every level that nobody is there to write."""
+    """Return a problem for every level that nobody is there to write, or that suits no document."""
     problems = []
     reached = reachable_levels(recipe.data.source, recipe.data.level_settings)
+    wanted = {domain for stage in recipe.stages for domain in stage.weights}
     for domain, name in recipe.data.levels.items():
-        missing = [level for level in chain_of(name) if level not in reached]
-        if missing:
-            own = data["level_of"][domain] is not None
-            rule = f"data={data['source']} cannot give {missing[0]} by itself ({missing[0]} needs "
-            rule += "a teacher: data.teacher.kind=endpoint data.teacher.base_url=... "
-            rule += "data.teacher.model=...)."
-            field = f"data.level_of.{domain}" if own else "data.level"
+        chain, own = chain_of(name), data["level_of"][domain] is not None
+        field = f"data.level_of.{domain}" if own else "data.level"
+        if keeps_published(recipe.data.source) and "+" not in name:
+            continue
+        if missing := [level for level in chain if level not in reached]:
             shallower = LEVELS[: LEVELS.index(missing[0])]
             allowed = tuple(level for level in shallower if level in reached)
+            rule = _unwritten(data["source"], missing[0], chain[-1], reached)
             problems.append(Problem(field=field, value=name, rule=rule, allowed=allowed))
+        elif "L7" in chain and domain in wanted and domain not in ENVIRONMENT_DOMAINS:
+            rule = f"L7 makes environments of {' and '.join(ENVIRONMENT_DOMAINS)} only and drops "
+            rule += f"all {domain} documents; give {domain} a chain without it"
+            rule += f", such as L6+{chain[-1]}." if chain[-1] != "L7" else "."
+            problems.append(Problem(field=field, value=name, rule=rule))
     return list(dict.fromkeys(problems))
+
+
+def _unwritten(source: str, missing: str, last: str, reached: tuple[str, ...]) -> str:
+    """Say which level lacks a writer, and the way past it if there is one."""
+    rule = f"data={source} cannot give {missing} by itself ({missing} needs a teacher: "
+    rule += "data.teacher.kind=endpoint data.teacher.base_url=... data.teacher.model=...)"
+    return rule + (f"; L3+{last} does without." if last in reached else ".")
 
 
 def _check_labels(data: dict[str, Any], recipe: Recipe) -> list[Problem]:

@@ -316,6 +316,14 @@ def test_a_domain_that_the_source_lacks_gives_an_empty_corpus_with_a_note(
     assert manifests["L0"].notes == ("The source 'files' has no qa documents.",)
 
 
+def test_a_corpus_of_which_nothing_is_held_out_says_so(tmp_path: Path) -> None:
+    (tmp_path / "math.jsonl").write_text('{"text": "One text alone."}\n')
+    source = SourceSettings(name="files", options={"path": str(tmp_path), "held_out_frac": 1e-6})
+    manifest = build_corpus(corpus_of(source, "L0", "math"), parent=None, out=tmp_path / "L0")
+    assert "No math text is held out" in manifest.notes[0]
+    assert "data.held_out_frac" in manifest.notes[0]
+
+
 def test_a_level_without_a_teacher_names_the_fields(source: SourceSettings, tmp_path: Path) -> None:
     build_chain(source, tmp_path, "L1")
     with pytest.raises(ValueError, match=r"data\.teacher\.kind"):

@@ -194,3 +194,16 @@ def test_a_turn_without_content_stops_nothing(tmp_path: Path) -> None:
     (folder / "part.jsonl").write_text(json.dumps(row) + "\n")
     documents = acquire(narrowed(settings, "L5"), "qa")
     assert [d.text for d in documents] == ["Question: \nAnswer: I was not asked."]
+
+
+def test_the_papers_arms_need_no_teacher_and_no_rung_touches_them(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    settings = narrowed(write_mirror(tmp_path / "mirror"), "L5")
+    parent = None
+    for level in ("L0", "L1", "L2", "L3", "L4", "L5"):
+        corpus = CorpusSettings(source=settings, domain="math", chain=level, levels=LevelSettings())
+        manifest = build_corpus(corpus, parent=parent, out=tmp_path / level)
+        parent = tmp_path / level
+    assert manifest.documents_out > 20
+    assert (manifest.teacher, manifest.steps[0].name) == ("", "as_published")
+    assert manifest.digest == read_manifest(tmp_path / "L0").digest

@@ -95,6 +95,32 @@ def test_a_chain_of_levels_is_one_recipe_however_it_is_written(loader: ConfigLoa
     assert "goes through L0 and L1 once" in str(problem)
 
 
+def test_the_papers_pool_needs_no_teacher_for_what_was_published(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    for name in ("megamath-web", "megamath-refined"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_text('{"text": "x"}\n')
+    words = ["data=davinci", f"data.path={tmp_path}", "data.level_of.math=L4"]
+    words.append("data.entries=[megamath-web,megamath-refined]")
+    words += [f"mixture.weights.{domain}=0" for domain in ("general", "code", "science", "qa")]
+    words.append("mixture.weights.math=1")
+    assert run_of(loader, *words).arms
+    for more in ("data.level_of.math=L2+L4", "data.below=process"):
+        problems = problems_of(loader, *words, more)
+        assert any("needs a teacher" in problem.rule for problem in problems), more
+
+
+def test_levels_that_would_drop_a_whole_domain_are_refused(loader: ConfigLoader) -> None:
+    words = ["data.teacher.kind=endpoint", "data.teacher.base_url=http://h/v1"]
+    problems = problems_of(loader, *words, "data.teacher.model=m", "data.level=L8")
+    assert len(problems) == 3
+    assert all("such as L6+L8" in problem.rule for problem in problems)
+    [problem] = problems_of(loader, "data=pylib", "data.level=L9")
+    assert "L3+L9 does without" in problem.rule
+    assert run_of(loader, "data=pylib", "data.level=L3+L9").arms
+
+
 def test_where_a_teacher_answers_does_not_change_the_recipe(loader: ConfigLoader) -> None:
     words = ("data.level=L4", "data.teacher.kind=endpoint", "data.teacher.model=m")
     one, other = (
