@@ -5,6 +5,7 @@ are the same however a corpus is split into parts.
 """
 
 import heapq
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -18,6 +19,8 @@ MAX_DROPPED = 10
 MAX_EDITED = 10
 MAX_UNCHANGED = 4
 MAX_SAMPLE_CHARS = 1500
+MAX_LEAD_CHARS = 200
+"""What is shown before the first change of a text that is changed far from its beginning."""
 
 EDITED, UNCHANGED = "edited", "unchanged"
 
@@ -91,14 +94,24 @@ def _limit(kind: str) -> int:
 def _sample(
     name: str, before: Document | None, after: Document | None, reason: str, detail: str
 ) -> Sample:
+    old, new = before.text if before else "", after.text if after else ""
+    start = _start(old, new) if before and after and old != new else 0
     return Sample(
         id=name,
-        before=_shorten(before.text) if before else "",
-        after=_shorten(after.text) if after else "",
+        before=_shorten(old, start),
+        after=_shorten(new, start),
         reason=reason,
         detail=detail,
     )
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_SAMPLE_CHARS else text[:MAX_SAMPLE_CHARS] + " [...]"
+def _start(old: str, new: str) -> int:
+    """Return where to begin so that the first change is seen."""
+    changed = len(os.path.commonprefix((old, new)))
+    return 0 if changed < MAX_SAMPLE_CHARS - MAX_LEAD_CHARS else changed - MAX_LEAD_CHARS
+
+
+def _shorten(text: str, start: int) -> str:
+    shown = text[start : start + MAX_SAMPLE_CHARS]
+    end = " [...]" if start + MAX_SAMPLE_CHARS < len(text) else ""
+    return f"{'[...] ' if start else ''}{shown}{end}"

@@ -8,7 +8,6 @@ Where a text could not be had, or not all of it, `meta["extraction"]` says why.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import ftfy
@@ -49,11 +48,6 @@ def prepare(context: LevelContext) -> Prepared:
         name="extract_text", version=LEVEL_VERSIONS["L1"], edit=normalise, parameters=limits
     )
     return Prepared(operators=(operator,), strict=True)
-
-
-def extract_texts(documents: Iterable[Document]) -> Iterator[Document]:
-    """Yield every document as plain text; as many come out as go in."""
-    return map(normalise, documents)
 
 
 def normalise(document: Document) -> Document:

@@ -10,24 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from davinci.data_levels.document import Document, Dropped, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.operator import LevelContext, Prepared
+from davinci.data_levels.levels.operator import LevelContext, Prepared, part_of
 from davinci.data_levels.levels.selection.duplicates import decide, read_decisions
 from davinci.data_levels.levels.selection.near_duplicates import TEXT_DIGEST_BYTES, first_of_each
 from davinci.data_levels.levels.selection.rules import check_rules, rule_broken
 from davinci.data_levels.settings import RuleSettings
-
-
-class PartOfCorpus(Protocol):
-    """The documents of one part, and the part's name."""
-
-    part: str
-
-    def __iter__(self) -> Iterator[Document]:
-        """Iterate over the documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +34,8 @@ class Decided:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, documents: Iterable[Document], counts: dict[str, float]) -> Iterator[Outcome]:
-        """Yield every document of a part, or why it goes; `documents.part` names the part."""
-        part = cast(PartOfCorpus, documents).part
-        drops = read_decisions(self.work, part)[self.name]
+        """Yield every document of a part, or why it goes."""
+        drops = read_decisions(self.work, part_of(documents))[self.name]
         for document in documents:
             drop = drops.get(document.id)
             yield document if drop is None else Dropped(document, *drop)

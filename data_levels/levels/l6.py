@@ -17,12 +17,11 @@ from pathlib import Path
 
 from davinci.data_levels.document import Document, Outcome
 from davinci.data_levels.levels import LEVEL_VERSIONS
-from davinci.data_levels.levels.operator import Check, LevelContext, Prepared, with_text
+from davinci.data_levels.levels.operator import Check, LevelContext, Prepared, part_of, with_text
 from davinci.data_levels.levels.writing.additions import (
     MARK,
     MAX_GAP_CHARS,
     Addition,
-    added_within_limit,
     citations_resolve,
     inserted,
     parted,
@@ -80,11 +79,7 @@ def prepare(context: LevelContext) -> Prepared:
         )
     folder = context.work / "neighbours"
     find_neighbours(context.parent, folder, settings, context.engine)
-    own: dict[str, Check] = {
-        "source_kept": source_kept,
-        "citations_resolve": citations_resolve,
-        "added_within_limit": partial(added_within_limit, max_frac=settings.max_added_frac),
-    }
+    own: dict[str, Check] = {"source_kept": source_kept, "citations_resolve": citations_resolve}
     label = label_of(teacher)
     return Prepared(
         operators=(_writer(folder, settings, teacher),),
@@ -117,8 +112,7 @@ def plan_with_neighbours(
         folder: Where `find_neighbours` has put what it found.
         settings: As they were then.
     """
-    part: str = documents.part  # type: ignore[attr-defined]
-    found = read_neighbours(folder, part)
+    found = read_neighbours(folder, part_of(documents))
     for document in documents:
         neighbours = next(of_chunks for name, of_chunks in found if name == document.id)
         pieces = chunks(document.text, settings.chunk_chars)

@@ -9,7 +9,7 @@ counts, and stops where that does not hold.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from davinci.data_levels.document import Document, Domain, Dropped, Outcome
 from davinci.data_levels.settings import LevelSettings
@@ -23,6 +23,20 @@ Check = Callable[[Document, Document], str]
 
 Notes = Callable[[Mapping[str, float]], tuple[str, ...]]
 """Given the sums of all operators' counts: sentences for the manifest."""
+
+
+class PartOfCorpus(Protocol):
+    """The documents of one part, as the builder hands them over, and the part's name."""
+
+    part: str
+
+    def __iter__(self) -> Iterator[Document]:
+        """Iterate over the documents."""
+
+
+def part_of(documents: Iterable[Document]) -> str:
+    """Return the name of the part that an operator is at, for what was prepared by part."""
+    return cast(PartOfCorpus, documents).part
 
 
 class Operator(Protocol):
@@ -43,7 +57,8 @@ class Operator(Protocol):
     def run(self, documents: Iterable[Document], counts: dict[str, float]) -> Iterator[Outcome]:
         """Yield one outcome per document, in order; add to `counts` what is worth a sum.
 
-        It may read ahead, to work on several documents at once.
+        It may read ahead, to work on several documents at once. The documents are those of one part
+        of the corpus, see `part_of`.
         """
 
 

@@ -9,7 +9,6 @@ import pytest
 from davinci.data_levels.document import Document
 from davinci.data_levels.levels.l1 import (
     decode,
-    extract_texts,
     html_text,
     normalise,
     prepare,
@@ -60,7 +59,7 @@ def test_as_many_documents_come_out_as_went_in_even_when_empty() -> None:
         Document(id=str(index), domain="general", text=text, meta={"format": "html"})
         for index, text in enumerate(["", "<html></html>", PAGE, "\x00\x01", "<" * 500])
     ]
-    assert [document.id for document in extract_texts(documents)] == ["0", "1", "2", "3", "4"]
+    assert [document.id for document in map(normalise, documents)] == ["0", "1", "2", "3", "4"]
 
 
 def test_bytes_are_decoded_as_utf_8_where_they_are_and_by_detection_where_not() -> None:

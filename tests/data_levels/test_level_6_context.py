@@ -13,9 +13,9 @@ from davinci.data_levels.document import Document
 from davinci.data_levels.engine import Engine
 from davinci.data_levels.flow import Stream
 from davinci.data_levels.levels import l6
+from davinci.data_levels.levels.faithful.faithfulness import added_within_limit
 from davinci.data_levels.levels.operator import LevelContext, Prepared, with_text
 from davinci.data_levels.levels.writing.additions import (
-    added_within_limit,
     additions_of,
     citations_resolve,
     source_kept,

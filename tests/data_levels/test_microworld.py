@@ -35,7 +35,7 @@ def crawl() -> dict[Domain, list[Document]]:
 
 @pytest.fixture(scope="module")
 def extracted(crawl: dict[Domain, list[Document]]) -> dict[Domain, list[Document]]:
-    return {domain: list(l1.extract_texts(documents)) for domain, documents in crawl.items()}
+    return {domain: list(map(l1.normalise, documents)) for domain, documents in crawl.items()}
 
 
 @pytest.fixture(scope="module")

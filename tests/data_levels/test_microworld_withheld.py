@@ -41,7 +41,7 @@ def trained_on(seed: int) -> tuple[str, str]:
     prose: list[str] = []
     code: list[str] = []
     for domain in DOMAINS:
-        for document in l1.extract_texts(source.acquire(domain, 0, source.held_out())):
+        for document in map(l1.normalise, source.acquire(domain, 0, source.held_out())):
             refined = teacher.refine(document)
             done = teacher.complete(Document(id="", domain=domain, text=refined))
             texts = (document.text, refined, done)

@@ -97,12 +97,19 @@ def completion_checks(settings: CompletionSettings) -> dict[str, Check]:
 
 def context_checks(settings: ContextSettings) -> dict[str, Check]:
     """Return what must hold of an L6 document, citations aside, by name."""
-    longest = 1.0 + settings.max_added_frac
     return {
-        "added_within_limit": partial(length_within_bounds, shortest=None, longest=longest),
+        "added_within_limit": partial(added_within_limit, max_frac=settings.max_added_frac),
         "keeps_numbers": whole.keeps_numbers,
         "no_chat_residue": no_chat_residue,
     }
+
+
+def added_within_limit(before: Document, after: Document, *, max_frac: float) -> str:
+    """Check that the document did not grow by more than its share."""
+    added = len(after.text) - len(before.text)
+    if added <= max_frac * len(before.text):
+        return ""
+    return f"{added} characters were added to {len(before.text)}"
 
 
 def adds_no_numbers(before: Document, after: Document, *, repeats: bool) -> str:

@@ -59,14 +59,6 @@ def citations_resolve(before: Document, after: Document) -> str:
     return f"an addition cites {strange[0]!r}, which was not shown" if strange else ""
 
 
-def added_within_limit(before: Document, after: Document, *, max_frac: float) -> str:
-    """Check that the document did not grow by more than its share."""
-    added = len(after.text) - len(before.text)
-    if added <= max_frac * len(before.text):
-        return ""
-    return f"{added} characters were added to {len(before.text)}"
-
-
 def additions_of(document: Document) -> list[Addition] | None:
     """Return what a document's meta says was added; None if it says nothing that can be true."""
     rows = _listed(document.meta.get("added", ""))
