@@ -246,6 +246,22 @@ def test_a_build_that_went_on_tells_the_seconds_of_all_its_attempts(
     assert manifest.seconds >= 1
 
 
+def test_accounts_are_compared_with_what_lies_on_disk(
+    source: SourceSettings, tmp_path: Path
+) -> None:
+    build_chain(source, tmp_path, "L0")
+
+    def lose(done: int, total: int, note: str) -> None:
+        if done == total:  # all parts are written, nothing has been added up
+            (tmp_path / "L1" / "digests" / "00000-00000.bin").write_bytes(b"")
+
+    with pytest.raises(AssertionError, match="lost in writing"):
+        build_corpus(
+            corpus_of(source, "L1"), parent=tmp_path / "L0", out=tmp_path / "L1", progress=lose
+        )
+    assert not (tmp_path / "L1" / "manifest.json").exists()
+
+
 def test_a_documents_life_is_shown_up_to_where_it_ended(
     source: SourceSettings, tmp_path: Path
 ) -> None:
