@@ -1,9 +1,12 @@
 """From settings to a Qwen2 model of transformers, so that every checkpoint loads everywhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging as transformers_logging
 
@@ -91,7 +94,18 @@ def load_model(folder: Path) -> Qwen2ForCausalLM:
     return model
 
 
-def save_model(model: Qwen2ForCausalLM, folder: Path) -> None:
-    """Write `model` as a Hugging Face folder that `load_model` and transformers read."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model.save_pretrained(folder)
+def save_model(
+    model: Qwen2ForCausalLM, folder: Path, tensors: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write `model` as a Hugging Face folder that `load_model` and transformers read.
+
+    `tensors` take the place of its parameters where it holds but a part of them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if tensors is None:
+        tensors = {name: p.detach().cpu() for name, p in model.named_parameters()}
+    model.config.architectures = [type(model).__name__]
+    model.config.dtype = next(iter(tensors.values())).dtype
+    model.config.save_pretrained(folder)
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(contiguous, folder / "model.safetensors", metadata={"format": "pt"})

@@ -1,61 +1,96 @@
-"""The LightningModule: next-token loss, AdamW, a learning rate that follows trained tokens."""
+"""The LightningModule: loss of a step over its tokens, AdamW, a rate that follows trained tokens.
+
+Legend: B sequences, T context, S = T + 1 tokens of a window.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning import LightningModule
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
-from transformers import Qwen2ForCausalLM
 
+from davinci.models.network import Network
 from davinci.models.optimizer import build_optimizer
 from davinci.models.settings import OptimizerSettings
+
+
+class MicroBatch(NamedTuple):
+    """What one process reads in one forward pass.
+
+    Attributes:
+        windows_BS: Token ids, int64.
+        mask_BT: Which predicted tokens count in the loss; None counts all.
+        num_loss_tokens: Tokens that count in the whole optimizer step, over all its micro-batches
+            and processes.
+    """
+
+    windows_BS: Tensor
+    mask_BT: Tensor | None
+    num_loss_tokens: int
 
 
 class LanguageModule(LightningModule):
     """Trains a causal language model on windows of tokens.
 
-    Shapes: B sequences, T context, V vocabulary; a batch is `windows_BS` with S = T + 1.
-
     Attributes:
-        model: The model trained.
-        lr_at_step: Learning rate of each optimizer step, from 0.
+        network: The model with its loss.
+        first_step: Steps of the segment that were done before this module was made.
+        lr_at_step: Learning rate of each optimizer step of the segment, from 0.
         grad_norm: Gradient norm of the last step before clipping; stays on the device.
     """
 
     def __init__(
         self,
-        model: Qwen2ForCausalLM,
+        network: Network,
         *,
         optimizer: OptimizerSettings,
         lr_at_step: Callable[[int], float],
-        optimizer_state: dict[str, Any] | None = None,
+        num_micro_batches: int = 1,
+        world_size: int = 1,
+        first_step: int = 0,
+        shard: Callable[[DeviceMesh], None] | None = None,
     ) -> None:
-        """Wrap `model`; `optimizer_state` carries AdamW's moments over from a parent."""
+        """Wrap `network`; one optimizer step takes `num_micro_batches` of each process.
+
+        `shard` splits the network over the processes of a mesh, before the optimizer is made.
+        """
         super().__init__()
-        self.model = model
+        self.network = network
         self.lr_at_step = lr_at_step
         self.grad_norm = torch.zeros(())
         self._settings = optimizer
-        self._optimizer_state = optimizer_state
+        self._parts = num_micro_batches * world_size
+        self.first_step = first_step
+        self._shard = shard
 
-    def training_step(self, windows_BS: Tensor, batch_idx: int) -> Tensor:
-        """Return the mean next-token loss in nats."""
-        logits_BTV = self.model(input_ids=windows_BS[:, :-1], use_cache=False).logits
-        return cross_entropy(logits_BTV.flatten(0, 1).float(), windows_BS[:, 1:].flatten())
+    @property
+    def step(self) -> int:
+        """Optimizer steps of the segment that are done."""
+        return self.first_step + self.global_step
+
+    def configure_model(self) -> None:
+        """Split the network over the processes, if it is to be."""
+        if self._shard is not None:
+            assert self.device_mesh is not None
+            self._shard(self.device_mesh["data_parallel"])
+            self._shard = None
+
+    def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
+        """Return this micro-batch's share of the step's mean loss, in nats.
+
+        Lightning divides by the number of micro-batches, and processes average their gradients;
+        both are undone here, so that gradients sum to those of the step's mean over its tokens.
+        """
+        nll_sum: Tensor = self.network(batch.windows_BS, batch.mask_BT)
+        return nll_sum * (self._parts / batch.num_loss_tokens)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW, with the parent's moments where there is a parent."""
-        optimizer = build_optimizer(self.model, self._settings)
-        if self._optimizer_state is not None:
-            # The moments alone: betas, decay and the rest are this segment's own settings.
-            groups = optimizer.state_dict()["param_groups"]
-            moments = self._optimizer_state["state"]
-            optimizer.load_state_dict({"state": moments, "param_groups": groups})
-            self._optimizer_state = None
-        return optimizer
+        """Return AdamW over the network's parameters."""
+        return build_optimizer(self.network.model, self._settings)
 
     def optimizer_step(
         self,
@@ -65,9 +100,9 @@ class LanguageModule(LightningModule):
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
         """Set the learning rate, then step."""
-        lr = self.lr_at_step(self.global_step)
+        lr = self.lr_at_step(self.step)
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("lr_scale", 1.0)
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
     def configure_gradient_clipping(
@@ -77,5 +112,5 @@ class LanguageModule(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip by the global norm, and keep the norm for the curves."""
-        max_norm = self._settings.grad_clip_norm
-        self.grad_norm = clip_grad_norm_(self.model.parameters(), max_norm)
+        norm = clip_grad_norm_(self.network.model.parameters(), self._settings.grad_clip_norm)
+        self.grad_norm = (norm.full_tensor() if isinstance(norm, DTensor) else norm).detach()

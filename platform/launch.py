@@ -12,11 +12,13 @@ from sqlalchemy import Engine
 from davinci.models.devices import may_have_gpu
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.places import sqlite_path
+from davinci.platform.config.runtime import TrainingRuntime
+from davinci.platform.execute.devices import num_device_slots
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.local import LocalExecutor, Outcome
 from davinci.platform.execute.view import View
 from davinci.platform.ledger.ledger import Ledger, new_owner
-from davinci.platform.plan.plan import Plan
+from davinci.platform.plan.graph import Plan
 from davinci.platform.plan.points import Request
 from davinci.platform.plan.record import record_sweep, refresh_provenance
 from davinci.platform.plan.sweep import PlannedSweep, plan_sweep
@@ -59,11 +61,21 @@ def check_places(request: Request) -> None:
     _check_folder(request.runtime.output_dir)
     check_store(request.runtime.store_url)
     _check_mlflow(request.runtime.mlflow_url, request.runtime.store_url)
-    if request.runtime.accelerator == "gpu" and not (may_have_gpu() or request.dry_run):
+    if not request.dry_run:
+        _check_devices(request.runtime.training)
+
+
+def _check_devices(training: TrainingRuntime) -> None:
+    if training.accelerator == "gpu" and not may_have_gpu():
         rule = "there is no GPU on this machine."
         allowed = ("auto", "cpu")
         field = "trainer.accelerator"
         raise ConfigError([Problem(field=field, value="gpu", rule=rule, allowed=allowed)])
+    there = num_device_slots(training.accelerator)
+    if there and training.devices > there:
+        rule = f"there are {there} GPUs on this machine."
+        value = str(training.devices)
+        raise ConfigError([Problem(field="trainer.devices", value=value, rule=rule)])
 
 
 def _execute(engine: Engine, planned: PlannedSweep, command: str, console: Console) -> Outcome:

@@ -4,14 +4,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from davinci.data_levels.chain import LEVELS, chain_of
+from davinci.platform.config.check_curriculum import check_curriculum, check_level, check_weights
 from davinci.platform.config.check_training import check_training
 from davinci.platform.config.compose import known_fields
 from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import PROTOCOLS
-from davinci.platform.config.rules import finite, one_of, positive, within
+from davinci.platform.config.rules import finite, one_of, positive
 
-SCHEDULES = ("constant", "cosine", "linear")
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 EXECUTORS = ("local",)
 
@@ -27,9 +26,9 @@ def check_values(plain: dict[str, Any]) -> list[Problem]:
         return infinite
     return [
         *_check_levels(plain["data"]),
-        *_check_weights("mixture.weights", plain["mixture"]["weights"]),
-        *_check_stages(plain["curriculum"]["stages"]),
+        *check_weights("mixture.weights", plain["mixture"]["weights"]),
         *check_training(plain),
+        *check_curriculum(plain),
         *_check_choices(plain),
         *_check_counts(plain),
     ]
@@ -38,55 +37,17 @@ def check_values(plain: dict[str, Any]) -> list[Problem]:
 def _check_levels(data: dict[str, Any]) -> list[Problem]:
     asked = {"data.level": data["level"]}
     asked |= {f"data.level_of.{d}": v for d, v in data["level_of"].items() if v is not None}
-    return [problem for field, level in asked.items() for problem in _check_chain(field, level)]
-
-
-def _check_chain(field: str, name: str) -> list[Problem]:
-    try:
-        chain_of(str(name))
-    except ValueError as error:
-        unknown = any(part not in LEVELS for part in str(name).split("+"))
-        rule = "there is no such level." if unknown else str(error)
-        return [Problem(field=field, value=str(name), rule=rule, allowed=LEVELS)]
-    return []
-
-
-def _check_weights(field: str, weights: dict[str, float]) -> list[Problem]:
-    problems = [
-        Problem(field=f"{field}.{domain}", value=f"{weight:g}", rule="a weight cannot be negative.")
-        for domain, weight in weights.items()
-        if weight < 0
-    ]
-    total = sum(weights.values())
-    if not problems and abs(total - 1) > 1e-6:
-        listed = ", ".join(f"{domain} {weight:g}" for domain, weight in weights.items())
-        rule = f"weights must sum to 1, but {listed} sum to {total:g}."
-        problems.append(Problem(field=field, value="", rule=rule))
-    return problems
-
-
-def _check_stages(stages: list[dict[str, Any]]) -> list[Problem]:
-    if not stages:
-        return [Problem(field="curriculum.stages", value="[]", rule="give at least one stage.")]
-    problems: list[Problem] = []
-    for index, stage in enumerate(stages):
-        field = f"curriculum.stages.{index}"
-        problems += one_of(f"{field}.schedule", stage["schedule"], SCHEDULES)
-        if stage["weights"] is not None:
-            problems += _check_weights(f"{field}.weights", stage["weights"])
-        problems += positive(f"{field}.tokens_frac", stage["tokens_frac"])
-        for end in ("lr_start_frac", "lr_end_frac"):
-            problems += within(f"{field}.{end}", stage[end], 0, 1)
-    total = sum(stage["tokens_frac"] for stage in stages)
-    if not problems and abs(total - 1) > 1e-6:
-        rule = f"the stages' fractions must sum to 1, but sum to {total:g}."
-        problems.append(Problem(field="curriculum.stages.*.tokens_frac", value="", rule=rule))
-    return problems
+    return [problem for field, level in asked.items() for problem in check_level(field, level)]
 
 
 def _check_choices(plain: dict[str, Any]) -> list[Problem]:
     protocols = plain["evaluation"]["protocols"]
-    problems = [p for name in protocols for p in one_of("evaluation.protocols", name, PROTOCOLS)]
+    problems = [
+        problem
+        for field in ("protocols", "trajectory")
+        for name in plain["evaluation"][field]
+        for problem in one_of(f"evaluation.{field}", name, PROTOCOLS)
+    ]
     if not protocols:
         rule = "give at least one protocol."
         problems.append(Problem(field="evaluation.protocols", value="[]", rule=rule))

@@ -6,6 +6,8 @@ from davinci.platform.config.errors import Problem
 from davinci.platform.config.rules import one_of, positive, within
 
 ACCELERATORS = ("auto", "cpu", "gpu")
+STRATEGIES = ("auto", "ddp", "fsdp")
+KEPT = ("all", "stages", "last")
 MIN_VOCAB_SIZE = 257
 """256 bytes and the end of text."""
 
@@ -20,8 +22,7 @@ def check_training(plain: dict[str, Any]) -> list[Problem]:
     return [
         *_check_scale(plain["scale"]),
         *_check_trainer(plain["trainer"]),
-        *_check_batch(plain),
-        *_check_steps(plain),
+        *_check_batches(plain),
     ]
 
 
@@ -64,34 +65,35 @@ def _check_trainer(trainer: dict[str, Any]) -> list[Problem]:
         problems.append(
             Problem(field="trainer.weight_decay", value=value, rule="cannot be negative.")
         )
-    if trainer["devices"] != 1:
-        rule = "one device per run is what this version trains on."
-        value = str(trainer["devices"])
-        problems.append(Problem(field="trainer.devices", value=value, rule=rule))
+    for count in ("devices", "num_nodes"):
+        problems += positive(f"trainer.{count}", trainer[count])
+    for limit in ("snapshot_interval_s", "max_epochs"):
+        if trainer[limit] < 0:
+            field, value = f"trainer.{limit}", f"{trainer[limit]:g}"
+            problems.append(Problem(field=field, value=value, rule="cannot be negative."))
+    problems += one_of("trainer.strategy", trainer["strategy"], STRATEGIES)
+    problems += one_of("trainer.keep", trainer["keep"], KEPT)
     return problems + one_of("trainer.accelerator", trainer["accelerator"], ACCELERATORS)
 
 
-def _check_batch(plain: dict[str, Any]) -> list[Problem]:
-    micro, scale = plain["trainer"]["micro_batch_size"], plain["scale"]
-    sequences = scale["batch_tokens"] // max(1, scale["context_length"])
-    if micro < 0 or (micro and sequences % micro):
-        rule = f"must divide the {sequences} sequences of a batch (0 chooses)."
-        field = "trainer.micro_batch_size"
-        return [Problem(field=field, value=str(micro), rule=rule)]
-    return []
-
-
-def _check_steps(plain: dict[str, Any]) -> list[Problem]:
-    """Return stages that the token budget leaves without a step."""
-    if plain["scale"]["batch_tokens"] <= 0:
+def _check_batches(plain: dict[str, Any]) -> list[Problem]:
+    """Return what does not divide the smallest batch; the larger ones are its multiples."""
+    trainer, scale = plain["trainer"], plain["scale"]
+    if scale["context_length"] < 1 or scale["batch_tokens"] < 1 or trainer["devices"] < 1:
         return []
-    steps = plain["scale"]["tokens"] // plain["scale"]["batch_tokens"]
-    ends = [0.0]
-    for stage in plain["curriculum"]["stages"]:
-        ends.append(ends[-1] + stage["tokens_frac"])
-    rule = f"scale.tokens is too small: the stage gets none of the {steps} optimizer steps."
-    return [
-        Problem(field=f"curriculum.stages.{index}", value="", rule=rule)
-        for index in range(len(ends) - 1)
-        if steps > 0 and round(steps * ends[index]) == round(steps * ends[index + 1])
-    ]
+    sequences = scale["batch_tokens"] // scale["context_length"]
+    processes = trainer["devices"] * max(1, trainer["num_nodes"])
+    if sequences % processes:
+        rule = f"{processes} processes cannot share the {sequences} sequences of a batch evenly."
+        return [Problem(field="trainer.devices", value=str(trainer["devices"]), rule=rule)]
+    micro, share = trainer["micro_batch_size"], sequences // processes
+    if micro < 0 or (micro and share % micro):
+        rule = f"must divide the {share} sequences of a batch (0 chooses)."
+        if processes > 1:
+            rule = f"must divide the {share} sequences of a batch that each of {processes} "
+            rule += "processes takes (0 chooses)."
+        allowed = tuple(str(n) for n in range(1, share + 1) if share % n == 0)
+        return [
+            Problem(field="trainer.micro_batch_size", value=str(micro), rule=rule, allowed=allowed)
+        ]
+    return []

@@ -5,17 +5,18 @@ stands here is what `identity.digest` hashes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from davinci.data_levels.document import Domain
 from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.source import SourceSettings
 from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.platform.curriculum.settings import ControllerSettings
 
 Protocol = Literal["bpb", "ppl", "generative"]
 PROTOCOLS: tuple[Protocol, ...] = ("bpb", "ppl", "generative")
-Schedule = Literal["constant", "cosine", "linear"]
+Schedule = Literal["constant", "cosine", "linear", "wsd"]
 Precision = Literal["32-true", "bf16-mixed", "bf16-true"]
 
 
@@ -35,44 +36,92 @@ class DataSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStep:
+    """A stretch of a stage at one batch size: `num_steps` optimizer steps of `batch_tokens`."""
+
+    batch_tokens: int
+    num_steps: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens trained in these steps."""
+        return self.batch_tokens * self.num_steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSettings:
     """One stage of a curriculum: how many tokens, of what, at which learning rate.
 
     Attributes:
-        tokens: Training tokens of the stage.
-        batch_tokens: Tokens per optimizer step; a multiple of the model's context length.
+        tokens: Training tokens of the stage; the sum of its batches.
+        batches: The batch sizes in order; more than one make a ramp. Each is a multiple of the
+            model's context length.
         weights: Share of the tokens drawn from each domain; they sum to 1.
+        levels: Chain of levels of a domain where it differs from the recipe's.
         schedule: Shape of the learning rate after the warmup.
         warmup_tokens: Tokens of linear warmup from 0 (only where a stage starts one).
+        decay_tokens: Tokens at the end over which `wsd` goes down linearly.
         lr_start_frac: Learning rate after the warmup, as a fraction of `lr_peak`.
         lr_end_frac: Learning rate at the end of the stage, as a fraction of `lr_peak`.
+        mask_questions: Whether the loss leaves the questions of question-answer documents out.
+        num_checkpoints: Checkpoints evenly spaced over the stage's steps, the last at its end.
     """
 
     name: str
     tokens: int
-    batch_tokens: int
+    batches: tuple[BatchStep, ...]
     weights: Mapping[Domain, float]
+    levels: Mapping[Domain, str] = field(default_factory=dict)
     schedule: Schedule = "constant"
     warmup_tokens: int = 0
+    decay_tokens: int = 0
     lr_start_frac: float = 1.0
     lr_end_frac: float = 1.0
+    mask_questions: bool = False
+    num_checkpoints: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A checkpoint that training starts from, instead of from initialisation.
+
+    Attributes:
+        kind: `segment`, one of davinci's own, with optimizer and place in the data; or `folder`,
+            a Hugging Face folder, which has weights alone.
+        digest: The segment's digest, or the SHA-256 over the folder's weights and shape.
+        path: Where it lies now.
+        tokens: Tokens that it was trained on, as far as davinci knows.
+        num_stages: Stages that it has been through.
+    """
+
+    kind: Literal["segment", "folder"]
+    digest: str
+    path: str = field(default="", metadata={"role": "runtime"})
+    tokens: int = 0
+    num_stages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
     """Which protocols score the final checkpoint, and on how many items of each benchmark.
 
-    `max_items` 0 means all of them.
+    `max_items` 0 means all of them; `trajectory` scores the checkpoints before the last; `items`
+    are `all`, every other one (`watched`, what an adaptive curriculum decides on), or the rest.
     """
 
     protocols: tuple[Protocol, ...]
     max_items: int = 0
     max_new_tokens: int = 96
+    trajectory: tuple[Protocol, ...] = ()
+    items: Literal["all", "watched", "unwatched"] = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One fully resolved configuration of data, model, training and evaluation; no seed."""
+    """One fully resolved configuration of data, model, training and evaluation; no seed.
+
+    Where there is a `controller`, it decides at every checkpoint on the weights from there on.
+    """
 
     data: DataSettings
     model: ModelSettings
@@ -80,6 +129,8 @@ class Recipe:
     stages: tuple[StageSettings, ...]
     evaluation: EvaluationSettings
     precision: Precision = "32-true"
+    parent: Parent | None = None
+    controller: ControllerSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -17,6 +17,8 @@ from davinci.platform.config.check import check_names, check_values
 from davinci.platform.config.check_data import check_reach
 from davinci.platform.config.compose import explain
 from davinci.platform.config.errors import ConfigError, Problem
+from davinci.platform.config.identity import restore
+from davinci.platform.config.parents import find_parent
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.config.recipe import (
     PROTOCOLS,
@@ -25,25 +27,10 @@ from davinci.platform.config.recipe import (
     Precision,
     Recipe,
     Replicate,
-    Schedule,
-    StageSettings,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
-    """Where and how a recipe runs; nothing of it changes the result or enters a digest."""
-
-    output_dir: Path
-    store_url: str
-    mlflow_url: str
-    workers: int
-    corpus_workers: int
-    accelerator: str
-    devices: int
-    num_threads: int
-    micro_batch_size: int
-    log_interval_steps: int
+from davinci.platform.config.runtime import Runtime, TrainingRuntime
+from davinci.platform.config.stages import resolve_stages
+from davinci.platform.curriculum.settings import ControllerSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +70,8 @@ def resolve(config: DictConfig) -> Resolved:
 def _resolve_plain(plain: dict[str, Any]) -> Resolved:
     _raise_if(check_values(plain))
     recipe = _recipe(plain)
+    parent = find_parent(plain["curriculum"]["parent"], recipe.model, _output_dir(plain))
+    recipe = dataclasses.replace(recipe, parent=parent)
     _raise_if(check_reach(plain, recipe))
     return Resolved(
         recipe=recipe,
@@ -109,14 +98,22 @@ def _recipe(plain: dict[str, Any]) -> Recipe:
         optimizer=OptimizerSettings(
             lr_peak=scale["lr_peak"], **{k: v for k, v in trainer.items() if k in optimizer}
         ),
-        stages=_stages(plain),
+        stages=resolve_stages(plain),
         evaluation=EvaluationSettings(
             protocols=tuple(p for p in PROTOCOLS if p in plain["evaluation"]["protocols"]),
             max_items=plain["evaluation"]["max_items"],
             max_new_tokens=plain["evaluation"]["max_new_tokens"],
+            trajectory=tuple(p for p in PROTOCOLS if p in plain["evaluation"]["trajectory"]),
         ),
         precision=cast(Precision, trainer["precision"]),
+        controller=_controller(plain["curriculum"]),
     )
+
+
+def _controller(curriculum: dict[str, Any]) -> ControllerSettings | None:
+    if not curriculum["adaptive"]:
+        return None
+    return restore(ControllerSettings, curriculum["controller"])
 
 
 def _level_settings(plain: dict[str, Any]) -> LevelSettings:
@@ -149,36 +146,10 @@ def _source(data: dict[str, Any]) -> SourceSettings:
     return SourceSettings(name=data["source"], documents=data["documents"], options=options)
 
 
-def _stages(plain: dict[str, Any]) -> tuple[StageSettings, ...]:
-    scale, mixture = plain["scale"], plain["mixture"]["weights"]
-    batch = scale["batch_tokens"]
-    total, frac, begun = scale["tokens"] // batch, 0.0, 0
-    stages = []
-    for index, stage in enumerate(plain["curriculum"]["stages"]):
-        # boundaries are rounded, not lengths, so that every curriculum trains the same tokens
-        frac += stage["tokens_frac"]
-        steps = round(total * frac) - begun
-        begun += steps
-        warmup_steps = round(steps * scale["warmup_frac"]) if stage["warmup"] else 0
-        weights = stage["weights"] or mixture
-        stages.append(
-            StageSettings(
-                name=f"stage-{index + 1}",
-                tokens=steps * batch,
-                batch_tokens=batch,
-                weights={d: float(weights[d]) for d in DOMAINS if weights[d] > 0},
-                schedule=cast(Schedule, stage["schedule"]),
-                warmup_tokens=warmup_steps * batch,
-                lr_start_frac=float(stage["lr_start_frac"]),
-                lr_end_frac=float(stage["lr_end_frac"]),
-            )
-        )
-    return tuple(stages)
-
-
 def _runtime(plain: dict[str, Any]) -> Runtime:
     output_dir = _output_dir(plain)
     store, trainer = plain["store"], plain["trainer"]
+    training = {f.name for f in dataclasses.fields(TrainingRuntime)}
     mlflow_url = store["mlflow_url"] or sqlite_url(output_dir / "mlflow.db")
     return Runtime(
         output_dir=output_dir,
@@ -186,11 +157,8 @@ def _runtime(plain: dict[str, Any]) -> Runtime:
         mlflow_url=mlflow_url if store["mlflow"] else "",
         workers=plain["executor"]["workers"],
         corpus_workers=plain["data"]["workers"],
-        accelerator=trainer["accelerator"],
-        devices=trainer["devices"],
-        num_threads=trainer["num_threads"],
-        micro_batch_size=trainer["micro_batch_size"],
-        log_interval_steps=trainer["log_interval_steps"],
+        keep=trainer["keep"],
+        training=TrainingRuntime(**{k: v for k, v in trainer.items() if k in training}),
     )
 
 

@@ -6,14 +6,16 @@ Every field carries a role. *identity* changes the result and enters the recipe'
 """
 
 import dataclasses
+import types
 from dataclasses import dataclass, field, make_dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from davinci.data_levels import settings as levels
 from davinci.models.settings import OptimizerSettings
+from davinci.platform.curriculum.settings import ControllerSettings
 
 IDENTITY, REPLICATE, RUNTIME, COSMETIC = "identity", "replicate", "runtime", "cosmetic"
 
@@ -54,7 +56,11 @@ def _open(settings: type) -> type:
     for f in dataclasses.fields(settings):
         default = MISSING if f.default is dataclasses.MISSING else f.default
         is_tuple = isinstance(default, tuple)
-        kind = list[str] if is_tuple else f.type
+        kind: Any = f.type
+        if is_tuple:
+            kind = types.GenericAlias(list, get_args(f.type)[:1])
+        elif get_origin(kind) is Literal:
+            kind = str
         role = f.metadata.get("role", IDENTITY)
         fields.append((f.name, kind, _marked(role, list(default) if is_tuple else default)))
     return make_dataclass(settings.__name__.replace("Settings", "Config"), fields)
@@ -70,7 +76,9 @@ if TYPE_CHECKING:
     from davinci.data_levels.settings import RuleSettings as RuleConfig
     from davinci.data_levels.settings import TeacherSettings as TeacherConfig
     from davinci.data_levels.settings import WorldSettings as WorldConfig
+    from davinci.platform.curriculum.settings import ControllerSettings as ControllerConfig
 else:
+    ControllerConfig = _open(ControllerSettings)
     RuleConfig = _open(levels.RuleSettings)
     ClassifierConfig = _open(levels.ClassifierSettings)
     TeacherConfig = _open(levels.TeacherSettings)
@@ -147,39 +155,79 @@ class MixtureConfig:
 
 
 @dataclass
+class RampConfig:
+    """A part of a stage at one batch size, in multiples of `scale.batch_tokens`."""
+
+    batch: int = identity()
+    tokens_frac: float = identity()
+
+
+@dataclass
 class StageConfig:
-    """One stage: a fraction of the training tokens, its schedule, and its own mixture if any."""
+    """One stage: a fraction of the training tokens, its schedule, and its own mixture if any.
+
+    `weights` take the place of the mixture, `qa_frac` that of its share of qa alone. `level` and
+    `level_of` take the place of `data.level`. `warmup_frac` is of the stage (null: the scale's,
+    where `warmup` asks for one), and so is `decay_frac`, where a `wsd` schedule goes down. `batch`
+    multiplies `scale.batch_tokens`; `ramp` is a list of such parts. `checkpoints` are evenly
+    spaced.
+    """
 
     name: str = cosmetic(MISSING)
     tokens_frac: float = identity(1.0)
     weights: WeightsConfig | None = identity(None)
+    qa_frac: float | None = identity(None)
+    level: str | None = identity(None)
+    level_of: LevelOfConfig = identity(LevelOfConfig())
     schedule: str = identity("constant")
     warmup: bool = identity(False)
+    warmup_frac: float | None = identity(None)
+    decay_frac: float = identity(0.1)
     lr_start_frac: float = identity(1.0)
     lr_end_frac: float = identity(1.0)
+    batch: int = identity(1)
+    ramp: list[RampConfig] = identity([])
+    mask_questions: bool = identity(False)
+    checkpoints: int = identity(1)
 
 
 @dataclass
 class CurriculumConfig:
-    """The stages, in order."""
+    """The stages, in order.
+
+    Where it is `adaptive`, a `controller` decides at every checkpoint on the weights from there on.
+    `parent` is a checkpoint to start from: the first digits of a segment's digest, or a Hugging
+    Face folder. `mask_questions`, if given, holds for every stage.
+    """
 
     name: str = cosmetic()
     stages: list[StageConfig] = identity([])
+    adaptive: bool = identity(False)
+    controller: ControllerConfig = identity(ControllerConfig())
+    parent: str = identity("")
+    mask_questions: bool | None = identity(None)
 
 
 @dataclass
 class EvaluationConfig:
-    """Protocols that score the final checkpoint; `max_items` 0 means every item."""
+    """Protocols that score the final checkpoint; `max_items` 0 means every item.
+
+    `trajectory` are the protocols that score the checkpoints before it.
+    """
 
     name: str = cosmetic()
     protocols: list[str] = identity([])
+    trajectory: list[str] = identity(["bpb"])
     max_items: int = identity(0)
     max_new_tokens: int = identity(96)
 
 
 @dataclass
 class ScaleConfig:
-    """Shape of the model and the budget that goes with it; tokens are trained tokens."""
+    """Shape of the model and the budget that goes with it; tokens are trained tokens.
+
+    `chinchilla`, if above 0, sets the tokens: multiples of 20 per parameter outside embeddings.
+    """
 
     name: str = cosmetic()
     hidden_size: int = identity()
@@ -194,6 +242,7 @@ class ScaleConfig:
     rms_norm_eps: float = identity(1e-6)
     tie_embeddings: bool = identity(True)
     tokens: int = identity()
+    chinchilla: float = identity(0.0)
     batch_tokens: int = identity()
     lr_peak: float = identity()
     warmup_frac: float = identity(0.02)
@@ -204,7 +253,11 @@ _DEFAULTS = {f.name: f.default for f in dataclasses.fields(OptimizerSettings)}
 
 @dataclass
 class TrainerConfig:
-    """The optimizer and the precision (identity), the device and its use (runtime)."""
+    """The optimizer and the precision (identity), the devices and their use (runtime).
+
+    `max_epochs` ends a run that would see a domain more often (0: no limit). `keep` tells which
+    checkpoints stay on disk: `all`, `stages` (the last of each stage) or `last`.
+    """
 
     precision: str = identity("32-true")
     beta1: float = identity(_DEFAULTS["beta1"])
@@ -214,9 +267,16 @@ class TrainerConfig:
     grad_clip_norm: float = identity(_DEFAULTS["grad_clip_norm"])
     accelerator: str = runtime("auto")
     devices: int = runtime(1)
+    num_nodes: int = runtime(1)
+    strategy: str = runtime("auto")
     num_threads: int = runtime(1)
     micro_batch_size: int = runtime(0)
+    recompute: bool = runtime(False)
+    compile: bool = runtime(False)
     log_interval_steps: int = runtime(20)
+    snapshot_interval_s: float = runtime(300.0)
+    max_epochs: float = runtime(0.0)
+    keep: str = runtime("all")
 
 
 @dataclass

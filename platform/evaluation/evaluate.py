@@ -64,8 +64,8 @@ def evaluate(
         end_id=end_of_text_id(tokenizer_folder),
     )
     known = load_held_out(held_out)
-    numbers = _numbers(known, settings.max_items)
-    chosen = _choose(known, numbers, settings.max_items)
+    numbers = _numbers(known, settings)
+    chosen = _choose(known, numbers, settings)
     too_long: dict[str, int] = {}
     if protocol == "bpb":
         outcomes = _bpb(subject, chosen, numbers, progress)
@@ -93,18 +93,31 @@ def _device(runtime: EvaluationRuntime) -> str:
     return "cuda" if runtime.accelerator == "gpu" else runtime.accelerator
 
 
-def _numbers(held_out: HeldOut, max_items: int) -> Mapping[Domain, list[int]]:
+def _part(num: int, settings: EvaluationSettings) -> list[int]:
+    """Return the places of the items that are scored, of `num` in all.
+
+    Watched are those at even places, so that both halves are alike in whatever goes by turns.
+    """
+    places = range(num)
+    if settings.items != "all":
+        places = places[0 if settings.items == "watched" else 1 :: 2]
+    return [places[index] for index in spread(len(places), settings.max_items)]
+
+
+def _numbers(held_out: HeldOut, settings: EvaluationSettings) -> Mapping[Domain, list[int]]:
     """Return which texts of each domain are scored, by their places among all of them."""
     numbers: dict[Domain, list[int]] = {}
     for domain, texts in held_out.texts.items():
         filled = [number for number, text in enumerate(texts) if text]
-        numbers[domain] = [filled[index] for index in spread(len(filled), max_items)]
+        numbers[domain] = [filled[index] for index in _part(len(filled), settings)]
     return numbers
 
 
-def _choose(held_out: HeldOut, numbers: Mapping[Domain, Sequence[int]], max_items: int) -> HeldOut:
+def _choose(
+    held_out: HeldOut, numbers: Mapping[Domain, Sequence[int]], settings: EvaluationSettings
+) -> HeldOut:
     def shortened(benchmark: Benchmark) -> Benchmark:
-        indices = spread(len(benchmark.items), max_items)
+        indices = _part(len(benchmark.items), settings)
         return replace(benchmark, items=tuple(benchmark.items[index] for index in indices))
 
     return HeldOut(

@@ -70,6 +70,8 @@ def name_cause(failure: BaseException) -> str:
         return "budget"
     if type(failure).__name__ == "EndpointError":
         return "infrastructure"
+    if type(failure).__name__ == "Preempted":
+        return "preempted"
     if isinstance(failure, BrokenPipeError | SystemExit):
         return "preempted"
     if type(failure).__name__ == "MisconfigurationException":

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from davinci.platform.ledger.task import Task
 
-RESUMABLE = ("corpus", "shards")
+PRUNED_FILE = "pruned"
+"""Marks a segment's artifact whose weights were given up: its result and curves are still there."""
+WEIGHTS = ("model", "optimizer")
+"""The parts of a segment's artifact that take space; names begin so."""
+RESUMABLE = ("corpus", "shards", "segment")
 """Kinds of task whose unfinished draft is worth keeping: the next attempt goes on in it."""
 
 
@@ -41,6 +45,8 @@ class Layout:
         may have published it a moment ago: then it is done all the same.
         """
         draft, final = self.draft(task), self.artifact(task)
+        if draft.exists() and (final / PRUNED_FILE).exists():
+            shutil.rmtree(final)
         if final.exists():
             shutil.rmtree(draft, ignore_errors=True)
             return True
@@ -49,6 +55,19 @@ class Layout:
         except FileNotFoundError:
             return final.exists()
         return True
+
+    def has_weights(self, task: Task) -> bool:
+        """Return whether an artifact can serve as an input: it is there, and not pruned."""
+        artifact = self.artifact(task)
+        return artifact.is_dir() and not (artifact / PRUNED_FILE).exists()
+
+    def prune(self, task: Task) -> None:
+        """Give up the weights of a segment; killed at any time, it is pruned or whole."""
+        artifact = self.artifact(task)
+        (artifact / PRUNED_FILE).touch()
+        for part in artifact.iterdir():
+            if part.name.startswith(WEIGHTS):
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
 
     def clear_drafts(self, task: Task) -> None:
         """Remove what attempts that died have left; only the holder of the lease may call this."""

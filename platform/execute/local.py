@@ -15,15 +15,16 @@ from multiprocessing.context import ForkServerProcess
 
 from sqlalchemy import Engine
 
-from davinci.platform.config.resolve import Runtime
+from davinci.platform.config.runtime import Runtime
 from davinci.platform.execute import child
 from davinci.platform.execute.devices import DEVICE_KINDS, num_cores, num_device_slots
+from davinci.platform.execute.keep import prunable, usable_artifacts
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.view import View
 from davinci.platform.execute.work import PRELOAD, freeze
 from davinci.platform.ledger.ledger import Ledger, Usage, new_owner
 from davinci.platform.ledger.task import Task
-from davinci.platform.plan.plan import Plan
+from davinci.platform.plan.graph import Plan
 from davinci.platform.store.write import record_result
 
 POLL_S = 0.5
@@ -60,8 +61,8 @@ class LocalExecutor:
         self._plan, self._engine, self._runtime, self._view = plan, engine, runtime, view
         self._layout = Layout(runtime.output_dir)
         self._ledger = Ledger(engine, new_owner())
-        self._slots = runtime.workers or max(1, num_cores() // runtime.num_threads)
-        self._device_slots = num_device_slots(runtime.accelerator) or self._slots
+        self._slots = runtime.workers or max(1, num_cores() // runtime.training.num_threads)
+        self._device_slots = num_device_slots(runtime.training.accelerator) or self._slots
         self._done: set[str] = set()
         self._elsewhere: set[str] = set()
         self._failed: dict[str, str] = {}
@@ -99,9 +100,10 @@ class LocalExecutor:
     def _find_finished(self) -> set[str]:
         """Return tasks whose work is there, adopting artifacts that the ledger does not know."""
         states = self._ledger.states(self._plan.tasks)
-        finished = set()
+        finished: set[str] = set()
+        usable = usable_artifacts(self._plan, self._layout)
         for digest, task in self._plan.tasks.items():
-            there = self._layout.artifact(task).is_dir()
+            there = digest in usable
             if there and states[digest] == "done":
                 finished.add(digest)
             elif there and self._ledger.claim(digest):
@@ -114,7 +116,7 @@ class LocalExecutor:
     def _warm_up(self, todo: list[Task]) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("RAYON_NUM_THREADS", "1")
-        os.environ.setdefault("OMP_NUM_THREADS", str(self._runtime.num_threads))
+        os.environ.setdefault("OMP_NUM_THREADS", str(self._runtime.training.num_threads))
         modules = {m for task in todo for m in PRELOAD.get(task.kind, ())}
         self._context.set_forkserver_preload(["__main__", *sorted(modules)])
 
@@ -188,7 +190,14 @@ class LocalExecutor:
         else:
             self._settle(job.task, ended.usage)
             self._done.add(job.task.digest)
+            self._prune()
         self._view.finished(job.task, ended.cause or "done", ended.usage.wall_s)
+
+    def _prune(self) -> None:
+        """Give up the weights of checkpoints that nothing waits for, if the policy says so."""
+        for task in prunable(self._plan, self._done, self._runtime.keep):
+            if self._layout.has_weights(task):
+                self._layout.prune(task)
 
     def _settle(self, task: Task, usage: Usage) -> None:
         record_result(self._engine, task.digest, task.kind, self._layout.artifact(task))

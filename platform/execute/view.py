@@ -22,6 +22,8 @@ SECONDS: Mapping[str, float] = {
     "corpus": 1.0,
     "tokenizer": 2.0,
     "shards": 0.5,
+    "checkpoint": 1.0,
+    "decision": 0.1,
     "evaluation": 5.0,
     "contamination": 1.0,
 }
@@ -93,5 +95,5 @@ class View:
 
 def _seconds(task: Task) -> float:
     if task.kind == "segment":
-        return float(task.settings["stage"]["tokens"]) / TOKENS_PER_S
+        return float(task.settings["num_steps"] * task.settings["batch_tokens"]) / TOKENS_PER_S
     return SECONDS[task.kind]

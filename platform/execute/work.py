@@ -14,10 +14,10 @@ from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.source import SourceSettings
 from davinci.platform.config.identity import canonical, restore
 from davinci.platform.config.recipe import EvaluationSettings
-from davinci.platform.config.resolve import Runtime
+from davinci.platform.config.runtime import Runtime, TrainingRuntime
 from davinci.platform.execute.layout import Layout
 from davinci.platform.ledger.task import Task
-from davinci.platform.training.settings import SegmentSettings, TrainingRuntime
+from davinci.platform.training.settings import SegmentSettings
 
 Progress = Callable[[int, int, str], None]
 Inputs = Mapping[str, Path]
@@ -33,7 +33,7 @@ def freeze(task: Task, tasks: Mapping[str, Task], layout: Layout, runtime: Runti
         "carried": task.carried,
         "inputs": {n: str(layout.artifact(tasks[d])) for n, d in task.inputs.items()},
         "out": str(layout.draft(task)),
-        "training": canonical(_training_runtime(runtime)),
+        "training": canonical(runtime.training),
         "corpus_workers": runtime.corpus_workers,
     }
     path = layout.frozen(task)
@@ -104,16 +104,37 @@ def _shards(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Pr
     )
 
 
-def _segment(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
-    from davinci.platform.training.segment import train_segment
+def _checkpoint(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.models.interchange import import_model
 
-    train_segment(
-        restore(SegmentSettings, document["settings"]),
-        shards={n.removeprefix("shards."): p for n, p in inputs.items() if n != "parent"},  # type: ignore[misc]
+    import_model(Path(document["carried"]["path"]), out / "model")
+
+
+def _segment(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.curriculum.task import read_weights
+    from davinci.platform.training.job import Job
+    from davinci.platform.training.processes import run_job
+
+    decision, named = inputs.get("decision"), "shards."
+    job = Job(
+        settings=restore(SegmentSettings, document["settings"]),
+        shards={n.removeprefix(named): p for n, p in inputs.items() if n.startswith(named)},  # type: ignore[misc]
         parent=inputs.get("parent"),
         out=out,
         runtime=restore(TrainingRuntime, document["training"]),
-        progress=progress,
+        weights=read_weights(decision) if decision else None,  # type: ignore[arg-type]
+    )
+    run_job(job, progress)
+
+
+def _decision(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.curriculum.task import take_decision
+
+    take_decision(
+        document["settings"],
+        evaluation=inputs["evaluation"],
+        previous=inputs.get("previous"),
+        out=out,
     )
 
 
@@ -156,7 +177,9 @@ WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] 
     "corpus": _corpus,
     "tokenizer": _tokenizer,
     "shards": _shards,
+    "checkpoint": _checkpoint,
     "segment": _segment,
+    "decision": _decision,
     "evaluation": _evaluation,
     "contamination": _contamination,
 }
@@ -164,21 +187,12 @@ WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] 
 PRELOAD: Mapping[str, tuple[str, ...]] = {
     "corpus": ("davinci.data_levels.build",),
     "shards": ("davinci.data_levels.tokens.shards",),
-    "segment": ("davinci.platform.training.segment",),
+    "segment": ("davinci.platform.training.processes",),
+    "decision": ("davinci.platform.curriculum.task",),
     "evaluation": ("davinci.platform.evaluation.evaluate",),
     "contamination": ("davinci.data_levels.contamination.measure",),
 }
 """Modules worth importing once, before the processes of these kinds are forked."""
-
-
-def _training_runtime(runtime: Runtime) -> TrainingRuntime:
-    return TrainingRuntime(
-        accelerator=runtime.accelerator,
-        devices=runtime.devices,
-        num_threads=runtime.num_threads,
-        micro_batch_size=runtime.micro_batch_size,
-        log_interval_steps=runtime.log_interval_steps,
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ from typing import Any, Literal
 from davinci.platform.config.identity import digest
 
 Kind = Literal[
-    "held_out", "corpus", "tokenizer", "shards", "segment", "evaluation", "contamination"
+    "held_out",
+    "corpus",
+    "tokenizer",
+    "shards",
+    "checkpoint",
+    "segment",
+    "decision",
+    "evaluation",
+    "contamination",
 ]
 
 KIND_VERSIONS: Mapping[Kind, int] = {
@@ -15,7 +23,9 @@ KIND_VERSIONS: Mapping[Kind, int] = {
     "corpus": 2,
     "tokenizer": 2,
     "shards": 2,
-    "segment": 1,
+    "checkpoint": 1,
+    "segment": 2,
+    "decision": 1,
     "evaluation": 2,
     "contamination": 1,
 }

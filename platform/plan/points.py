@@ -9,7 +9,8 @@ from davinci.platform.config.compose import Expansion, compose, expand
 from davinci.platform.config.errors import ConfigError, Problem, redact
 from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate
-from davinci.platform.config.resolve import Resolved, Runtime, resolve
+from davinci.platform.config.resolve import Resolved, resolve
+from davinci.platform.config.runtime import Runtime
 from davinci.platform.config.schema import Config, role_of
 
 WORLD_FIELD = "data.world_seed"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from davinci.platform.config.identity import digest
-from davinci.platform.plan.plan import Plan, PlannedRun, make_plan
+from davinci.platform.plan.graph import Plan, PlannedRun
+from davinci.platform.plan.plan import make_plan
 from davinci.platform.plan.points import Request
 
 

@@ -4,13 +4,19 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from davinci.platform.store import tables
-from davinci.platform.store.arrays import array
 from davinci.platform.store.read_contamination import Checks, load_checks
-from davinci.platform.store.records import Arm, Corpus, Cost, Curve, Outcomes, Run, Sweep
+from davinci.platform.store.read_training import (
+    load_curves,
+    load_decisions,
+    load_outcomes,
+    load_segments,
+    load_trajectory,
+    rows_of,
+)
+from davinci.platform.store.records import Arm, Corpus, Cost, Run, Sweep
 
 
 class UnknownSweep(LookupError):
@@ -109,7 +115,7 @@ def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
     tasks = {r["role"]: r for r in connection.execute(query).mappings()}
     state, cause, error = _state(tasks)
     segments = [tasks[role] for role in sorted(tasks) if role.startswith("segment.")]
-    results = _segments(connection, [s["digest"] for s in segments])
+    results = rows_of(connection, tables.segment, [s["digest"] for s in segments])
     own = _own(tasks)
     return Run(
         digest=row["digest"],
@@ -121,8 +127,11 @@ def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
         error=error,
         checkpoint=segments[-1]["digest"] if segments else "",
         num_parameters=results[-1]["num_parameters"] if results else 0,
-        outcomes=_outcomes(connection, tasks),
-        curves=_curves(connection, [s["digest"] for s in segments]),
+        outcomes=load_outcomes(connection, _final(tasks)),
+        trajectory=load_trajectory(connection, tasks),
+        segments=load_segments(connection, segments),
+        decisions=load_decisions(connection, tasks),
+        curves=load_curves(connection, [s["digest"] for s in segments]),
         cost=_cost(tasks, results),
         corpora=_by_domain(tasks, "corpus."),
         contamination=load_checks(connection, _by_domain(tasks, "contamination."), checks),
@@ -152,57 +161,14 @@ def _state(tasks: Mapping[str, RowMapping]) -> tuple[str, str, str]:
     return ("running" if alive else "interrupted"), "", ""
 
 
-def _segments(connection: Connection, digests: list[str]) -> list[RowMapping]:
-    query = select(tables.segment).where(tables.segment.c.task.in_(digests))
-    found = {row["task"]: row for row in connection.execute(query).mappings()}
-    return [found[d] for d in digests if d in found]
-
-
-def _outcomes(connection: Connection, tasks: Mapping[str, RowMapping]) -> tuple[Outcomes, ...]:
-    digests = [t["digest"] for role, t in tasks.items() if role.startswith("evaluation.")]
-    query = (
-        select(tables.outcomes)
-        .where(tables.outcomes.c.task.in_(digests))
-        .order_by(tables.outcomes.c.protocol, tables.outcomes.c.benchmark, tables.outcomes.c.metric)
-    )
-    return tuple(
-        Outcomes(
-            benchmark=row["benchmark"],
-            domain=row["domain"],
-            protocol=row["protocol"],
-            metric=row["metric"],
-            higher_is_better=bool(row["higher_is_better"]),
-            item_ids=tuple(row["item_ids"]),
-            values=array(row["values"]),
-            weights=array(row["weights"]),
-            chance=float("nan") if row["chance"] is None else row["chance"],
-            clusters=tuple(row["clusters"]),
-            samples=tuple(row["samples"]),
-        )
-        for row in connection.execute(query).mappings()
-    )
-
-
-def _curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:
-    """Return the series of all segments of a run, joined in their order."""
-    query = select(tables.curve).where(tables.curve.c.task.in_(digests))
-    parts = sorted(
-        connection.execute(query).mappings(), key=lambda r: (r["name"], digests.index(r["task"]))
-    )
-    names = dict.fromkeys(part["name"] for part in parts)
-    return tuple(
-        Curve(
-            name=name,
-            tokens=np.concatenate([array(p["tokens"]) for p in parts if p["name"] == name]),
-            values=np.concatenate([array(p["values"]) for p in parts if p["name"] == name]),
-        )
-        for name in names
-    )
+def _final(tasks: Mapping[str, RowMapping]) -> list[str]:
+    return [t["digest"] for role, t in tasks.items() if role.startswith("evaluation.")]
 
 
 def _own(tasks: Mapping[str, RowMapping]) -> list[RowMapping]:
-    """Return the tasks that are a run's own work: its training and its evaluation."""
-    return [t for role, t in tasks.items() if role.split(".")[0] in ("segment", "evaluation")]
+    """Return the tasks that are a run's own work: its training and its evaluations."""
+    own = ("segment", "decision", "watched", "trajectory", "evaluation")
+    return [t for role, t in tasks.items() if role.split(".")[0] in own]
 
 
 def _cost(tasks: Mapping[str, RowMapping], segments: list[RowMapping]) -> Cost | None:

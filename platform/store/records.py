@@ -58,6 +58,33 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One stretch of a run's training.
+
+    `settings` are those of its task, as plain data (fields at their default are absent); `result`
+    is what it left: `steps`, `final_loss`, `tokens_per_domain`, `epochs_per_domain`, `spikes`, ...
+    `tokens` are trained in it, `begin_tokens` before it.
+    """
+
+    digest: str
+    begin_tokens: int
+    tokens: int
+    flops: float
+    wall_s: float
+    cpu_s: float
+    settings: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A checkpoint before a run's last one, with its scores; `tokens` were trained up to it."""
+
+    tokens: int
+    outcomes: tuple[Outcomes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What a run's own training and evaluation used."""
 
@@ -88,7 +115,9 @@ class Run:
 
     `state` is `done`, `failed`, `running`, `interrupted` (begun, but nobody is at it) or `planned`;
     `cause` and `error` tell why it failed.
-    `corpora` maps domain -> corpus digest; `num_parameters` counts tied weights once.
+    `corpora` maps domain -> corpus digest (`math@L5` where a stage takes another level);
+    `num_parameters` counts tied weights once. `trajectory`, `segments` and `decisions`, those of an
+    adaptive curriculum, are in the order of training.
     `started` and `finished` are Unix times of its training and evaluation, 0 where not known.
     """
 
@@ -102,6 +131,9 @@ class Run:
     checkpoint: str = ""
     num_parameters: int = 0
     outcomes: tuple[Outcomes, ...] = ()
+    trajectory: tuple[Scored, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    decisions: tuple[Mapping[str, Any], ...] = ()
     curves: tuple[Curve, ...] = ()
     cost: Cost | None = None
     corpora: Mapping[str, str] = field(default_factory=dict)

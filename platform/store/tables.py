@@ -154,6 +154,13 @@ curve = Table(
     Column("values", LargeBinary, nullable=False),
 )
 
+decision = Table(
+    "decision",
+    metadata,
+    _digest("task", of="task"),
+    Column("decision", JSON, nullable=False),
+)
+
 outcomes = Table(
     "outcomes",
     metadata,

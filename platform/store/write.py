@@ -39,6 +39,9 @@ def record_result(engine: Engine, digest: str, kind: str, artifact: Path) -> Non
             _record_corpus(connection, digest, artifact)
         elif kind == "segment":
             _record_segment(connection, digest, artifact)
+        elif kind == "decision":
+            found = json.loads((artifact / "decision.json").read_text())
+            replace(connection, tables.decision, {"task": digest, "decision": found})
         elif kind == "evaluation":
             _record_outcomes(connection, digest, artifact)
         elif kind == "contamination":

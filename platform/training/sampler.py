@@ -6,9 +6,10 @@ reads the same sequence. Two questions are answered for a position:
 - Which domain? A golden-ratio sequence `u_k = frac(u_0 + k phi)` falls into the intervals that the
   weights cut from [0, 1). After any number of positions a domain's count differs from its share by
   a few sequences at most, far less than independent draws would.
-- Which window of that domain? The j-th draw of a domain is the j-th window of a seeded permutation.
-  When all windows are used, the next epoch begins with another permutation and another start,
-  so that documents are cut elsewhere. No token is trained on twice within an epoch.
+- Which window of that domain? The j-th draw of a domain, counted from the first stage on, is the
+  j-th window of a seeded permutation. When all windows are used, the next epoch begins with another
+  permutation and another start, so that documents are cut elsewhere. No token is trained on twice
+  within an epoch, however many stages it spans.
 """
 
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ class MixtureSampler:
         num_tokens: Tokens of each domain's shard.
         bounds: Upper ends of the domains' intervals in units of 2^-64; the last one is 2^64.
         context_length: Tokens trained per window; a window reads one more.
+        first_draws: Windows of each domain that the stages before have used.
     """
 
     domains: tuple[Domain, ...]
@@ -59,9 +61,10 @@ class MixtureSampler:
     context_length: int
     seed: int
     stage_index: int
+    first_draws: tuple[int, ...]
 
     def num_draws(self, position: int) -> tuple[int, ...]:
-        """Return how often each domain is drawn before `position`, exactly and at once."""
+        """Return how often each domain is drawn in this stage before `position`, at once."""
         below = [_count_below(self._start, position, bound) for bound in self.bounds]
         return tuple(np.diff([0, *below]).tolist())
 
@@ -75,17 +78,17 @@ class MixtureSampler:
         begins, epochs = np.zeros_like(domains), np.zeros_like(domains)
         for index, first_draw in enumerate(self.num_draws(start)):
             mine = np.flatnonzero(domains == index)
+            first_draw += self.first_draws[index]
             draws = np.arange(first_draw, first_draw + len(mine), dtype=np.uint64)
             begins[mine], epochs[mine] = self._locate(index, draws)
         return Windows(domains, begins, epochs)
 
-    def epochs(self, num_positions: int) -> dict[Domain, float]:
-        """Return how often each domain's tokens are trained on in the first positions."""
+    def epochs(self, start: int, stop: int) -> dict[Domain, float]:
+        """Return how often each domain's tokens are trained on between two positions."""
+        draws = np.subtract(self.num_draws(stop), self.num_draws(start)).tolist()
         return {
-            domain: draws * self.context_length / tokens
-            for domain, draws, tokens in zip(
-                self.domains, self.num_draws(num_positions), self.num_tokens, strict=True
-            )
+            domain: count * self.context_length / tokens
+            for domain, count, tokens in zip(self.domains, draws, self.num_tokens, strict=True)
         }
 
     @property
@@ -99,7 +102,7 @@ class MixtureSampler:
         begins = np.zeros_like(epochs)
         for epoch in np.unique(epochs).tolist():
             mine = np.flatnonzero(epochs == epoch)
-            name = (self.seed, self.stage_index, self.domains[index], epoch)
+            name = (self.seed, self.domains[index], epoch)
             places = draws[mine] - np.uint64(epoch * num_windows)
             windows = permuted(places, num_windows, key_of("windows", *name)).astype(np.int64)
             rotation = key_of("rotation", *name) % num_tokens
@@ -114,8 +117,9 @@ def build_sampler(
     context_length: int,
     seed: int,
     stage_index: int,
+    first_draws: Mapping[Domain, int] | None = None,
 ) -> MixtureSampler:
-    """Return the sampler of a stage.
+    """Return the sampler of a stage; `first_draws` has what earlier stages used of each domain.
 
     Raises:
         ValueError: If the weights are no shares, or a domain is weighed that has no tokens.
@@ -138,6 +142,7 @@ def build_sampler(
         context_length=context_length,
         seed=seed,
         stage_index=stage_index,
+        first_draws=tuple((first_draws or {}).get(domain, 0) for domain in domains),
     )
 
 

@@ -15,27 +15,43 @@ from lightning import Trainer
 from transformers import Qwen2Config
 
 from davinci.data_levels.document import Domain
-from davinci.models.build import build_model, load_model, qwen2_config, save_model
+from davinci.models.build import build_model, load_model, qwen2_config
 from davinci.models.module import LanguageModule
+from davinci.models.network import Network, compile_layers, recompute_activations
 from davinci.models.process import prepare_process
-from davinci.models.schedule import learning_rate
 from davinci.models.settings import ModelSettings
 from davinci.models.size import flops_per_token, num_parameters
-from davinci.platform.training.batches import SegmentBatches, open_shards
+from davinci.platform.config.identity import digest
+from davinci.platform.training.batches import SegmentBatches
+from davinci.platform.training.data import (
+    RESULT_FILE,
+    SegmentData,
+    last_position,
+    open_data,
+    position_of,
+)
+from davinci.platform.training.keeper import MODEL_FOLDER, Keeper
+from davinci.platform.training.loader import Loader
+from davinci.platform.training.memory import micro_batch_size, with_advice
 from davinci.platform.training.permutation import key_of
-from davinci.platform.training.recorder import Progress, Recorder
-from davinci.platform.training.sampler import MixtureSampler, build_sampler
+from davinci.platform.training.recorder import Course, Progress, Recorder
 from davinci.platform.training.settings import (
     SegmentSettings,
     TrainingRuntime,
-    batch_size,
-    num_steps,
+    check_segment,
+    lr_at_step,
+)
+from davinci.platform.training.snapshots import Found, clear_snapshots, find_snapshot
+from davinci.platform.training.strategy import (
+    Place,
+    build_strategy,
+    is_sharded,
+    lightning_precision,
+    place,
+    shard_network,
 )
 
-MODEL_FOLDER = "model"
-OPTIMIZER_FILE = "optimizer.pt"
 CURVE_FILE = "curve.json"
-RESULT_FILE = "result.json"
 ARCHITECTURE = (
     "hidden_size",
     "num_hidden_layers",
@@ -48,8 +64,6 @@ ARCHITECTURE = (
     "rope_parameters",
 )
 """What a parent must agree in; its context may be shorter or longer."""
-MICRO_BATCH_TOKENS = 8192
-"""Most tokens of a forward pass when the micro-batch is chosen automatically."""
 
 
 def train_segment(
@@ -60,94 +74,142 @@ def train_segment(
     out: Path,
     runtime: TrainingRuntime,
     progress: Progress,
+    weights: Mapping[Domain, float] | None = None,
 ) -> None:
     """Train one segment and write its checkpoint, curves and result into the folder `out`.
 
-    Model and optimizer moments are carried over from `parent`, another segment's folder. The same
-    settings, inputs, machine and number of threads give the same weights, bit for bit, on a CPU.
+    Model, optimizer moments and place in the data are carried over from `parent`, another segment's
+    folder; from an imported one, the model alone. A snapshot in `out`, of an attempt that was
+    killed, is gone on from. The same settings, inputs, machine and number of threads give the same
+    weights and curves, bit for bit, on a CPU, interrupted or not.
+
+    Where there are several processes, each calls this with the same arguments.
+
+    Args:
+        settings: What to train.
+        shards: Folder of each domain's tokens.
+        parent: Checkpoint to start from.
+        out: Folder to write into.
+        runtime: Where and how.
+        progress: Told how many tokens are done, after every interval.
+        weights: Take the place of those in the settings, where a decision gave them.
 
     Raises:
         ValueError: If settings, shards and parent do not fit together.
-        TrainingDiverged: If the loss stops being a finite number.
+        TrainingDiverged: If the loss stops being a finite number, or is far worse than guessing.
+        Preempted: If the process was asked to stop; a snapshot is there.
+        OutOfMemory: If a step does not fit; the message says what would.
     """
     start_s, start_cpu_s = time.perf_counter(), time.process_time()
+    check_segment(settings)
     prepare_process(runtime.num_threads)
-    sampler, batches = _data(settings, shards, runtime)
-    module = _module(settings, parent)
-    recorder = Recorder(
-        batch_tokens=settings.stage.batch_tokens,
-        num_steps=batches.num_steps,
-        tokens_before=settings.tokens_before,
-        interval_steps=runtime.log_interval_steps,
-        micro_batches=len(batches) // batches.num_steps,
-        progress=progress,
+    here = place(runtime)
+    data = open_data(settings, shards, parent, weights=weights, max_epochs=runtime.max_epochs)
+    identity = _identity(settings, data, parent)
+    found = find_snapshot(out, identity)
+    batches = _batches(settings, data, runtime, here, found)
+    loader = Loader(batches, ahead=_on_gpu(runtime))
+    recorder = Recorder(_course(settings, batches, runtime), loader, progress)
+    if found is not None:
+        recorder.restore(found.recorder)
+    keeper = Keeper(
+        recorder,
+        out=out,
+        identity=identity,
+        parent=parent,
+        found=found,
+        interval_s=runtime.snapshot_interval_s,
     )
-    fit_s = _fit(module, batches, recorder, settings, runtime)
-    _write_checkpoint(module, out)
+    with with_advice(settings, runtime, batches.micro_batch_size):
+        module = _module(settings, parent, runtime, batches)
+        _fit(module, loader, [recorder, keeper], settings, runtime)
     usage = {
         "wall_s": time.perf_counter() - start_s,
         "cpu_s": time.process_time() - start_cpu_s,
         "max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "max_device_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        "tokens_per_s": batches.num_steps * settings.stage.batch_tokens / fit_s,
+        "tokens_per_s": _median(recorder.curves["tokens_per_s"]["values"]),
     }
-    result = _result(settings, sampler, batches, recorder) | usage
-    (out / CURVE_FILE).write_text(json.dumps(recorder.curves), encoding="ascii")
-    (out / RESULT_FILE).write_text(json.dumps(result, indent=1), encoding="ascii")
+    if here.rank == 0:
+        result = _result(settings, data, recorder) | usage
+        (out / CURVE_FILE).write_text(json.dumps(recorder.curves), encoding="ascii")
+        (out / RESULT_FILE).write_text(json.dumps(result, indent=1), encoding="ascii")
+        clear_snapshots(out)
 
 
-def _data(
-    settings: SegmentSettings, shards: Mapping[Domain, Path], runtime: TrainingRuntime
-) -> tuple[MixtureSampler, SegmentBatches]:
-    context_length = settings.model.context_length
-    size = batch_size(settings.stage, context_length)
-    steps = num_steps(settings.stage)
-    micro_batch_size = _micro_batch_size(size, context_length, runtime)
-    tokens = open_shards(shards, vocab_size=settings.model.vocab_size)
-    sampler = build_sampler(
-        weights=settings.stage.weights,
-        num_tokens={domain: len(ids) for domain, ids in tokens.items()},
-        context_length=context_length,
-        seed=settings.seed,
-        stage_index=settings.stage_index,
+def _identity(settings: SegmentSettings, data: SegmentData, parent: Path | None) -> str:
+    """Return what tells a snapshot of this segment from one of another in the same folder."""
+    drawn = {domain: data.names[domain] for domain in data.sampler.domains}
+    weights = {"domains": drawn, "bounds": [str(bound) for bound in data.sampler.bounds]}
+    return digest({"settings": settings, "data": weights, "parent": parent.name if parent else ""})
+
+
+def _batches(
+    settings: SegmentSettings,
+    data: SegmentData,
+    runtime: TrainingRuntime,
+    here: Place,
+    found: Found | None,
+) -> SegmentBatches:
+    return SegmentBatches(
+        sampler=data.sampler,
+        shards=data.shards,
+        num_steps=settings.num_steps,
+        batch_size=settings.batch_size,
+        micro_batch_size=micro_batch_size(settings, runtime),
+        first_position=settings.first_position,
+        mask_questions=settings.mask_questions,
+        rank=here.rank,
+        world_size=here.world_size,
+        first_step=found.step if found else 0,
     )
-    batches = SegmentBatches(
-        sampler=sampler,
-        shards=tuple(tokens[domain] for domain in sampler.domains),
-        num_steps=steps,
-        batch_size=size,
-        micro_batch_size=micro_batch_size,
+
+
+def _course(settings: SegmentSettings, batches: SegmentBatches, runtime: TrainingRuntime) -> Course:
+    return Course(
+        num_steps=settings.num_steps,
+        batch_tokens=settings.batch_tokens,
+        tokens_before=settings.tokens_before,
+        first_position=settings.first_position,
+        vocab_size=settings.model.vocab_size,
+        flops_per_token=flops_per_token(settings.model, settings.model.context_length),
+        sampler=batches.sampler,
+        interval_steps=runtime.log_interval_steps,
+        micro_batches=batches.micro_batches_per_step,
+        world_size=batches.world_size,
     )
-    return sampler, batches
 
 
-def _micro_batch_size(size: int, context_length: int, runtime: TrainingRuntime) -> int:
-    """Return the sequences of a forward pass: as asked, or the most that fit and divide evenly."""
-    if runtime.devices != 1:
-        raise ValueError(f"`devices` must be 1 in this version, but got {runtime.devices}.")
-    if runtime.micro_batch_size == 0:
-        most = max(1, MICRO_BATCH_TOKENS // context_length)
-        return max(n for n in range(1, min(size, most) + 1) if size % n == 0)
-    if runtime.micro_batch_size < 0 or size % runtime.micro_batch_size:
-        raise ValueError(
-            f"`micro_batch_size` must divide the {size} sequences of a step, but got "
-            f"{runtime.micro_batch_size}."
-        )
-    return runtime.micro_batch_size
+def _on_gpu(runtime: TrainingRuntime) -> bool:
+    return runtime.accelerator != "cpu" and torch.cuda.is_available()
 
 
-def _module(settings: SegmentSettings, parent: Path | None) -> LanguageModule:
+def _module(
+    settings: SegmentSettings,
+    parent: Path | None,
+    runtime: TrainingRuntime,
+    batches: SegmentBatches,
+) -> LanguageModule:
     if parent is None:
-        model, optimizer_state = build_model(settings.model, seed=_init_seed(settings.seed)), None
+        model = build_model(settings.model, seed=_init_seed(settings.seed))
     else:
         model = load_model(parent / MODEL_FOLDER).train()
         _check_architecture(model.config, settings.model, parent)
-        optimizer_state = torch.load(parent / OPTIMIZER_FILE, weights_only=True)
+    network = Network(model)
+    if runtime.recompute:
+        recompute_activations(network)
+    if runtime.compile:
+        compile_layers(network)
     return LanguageModule(
-        model,
+        network,
         optimizer=settings.optimizer,
         lr_at_step=lambda step: lr_at_step(settings, step),
-        optimizer_state=optimizer_state,
+        num_micro_batches=batches.micro_batches_per_step,
+        world_size=batches.world_size,
+        first_step=batches.first_step,
+        shard=(lambda mesh: shard_network(network, mesh, settings.precision))
+        if is_sharded(runtime)
+        else None,
     )
 
 
@@ -161,39 +223,29 @@ def _check_architecture(config: Qwen2Config, settings: ModelSettings, parent: Pa
             )
 
 
-def lr_at_step(settings: SegmentSettings, step: int) -> float:
-    """Return the learning rate of optimizer step `step` (from 0) of a segment."""
-    stage, lr_peak = settings.stage, settings.optimizer.lr_peak
-    return learning_rate(
-        (step + 1) * stage.batch_tokens,
-        total_tokens=num_steps(stage) * stage.batch_tokens,
-        warmup_tokens=stage.warmup_tokens,
-        shape=stage.schedule,
-        lr_start=stage.lr_start_frac * lr_peak,
-        lr_end=stage.lr_end_frac * lr_peak,
-    )
-
-
 def _init_seed(seed: int) -> int:
     return key_of("initialisation", seed) >> 1
 
 
 def _fit(
     module: LanguageModule,
-    batches: SegmentBatches,
-    recorder: Recorder,
+    loader: Loader,
+    callbacks: list[Any],
     settings: SegmentSettings,
     runtime: TrainingRuntime,
-) -> float:
-    """Run Lightning's loop; return its seconds."""
+) -> None:
+    """Run Lightning's loop."""
+    num_micro_batches = len(loader) // (settings.num_steps - module.first_step)
     with _quiet_lightning():
         trainer = Trainer(
             accelerator=runtime.accelerator,
             devices=runtime.devices,
-            precision=settings.precision,
-            max_steps=batches.num_steps,
-            accumulate_grad_batches=len(batches) // batches.num_steps,
-            callbacks=[recorder],
+            num_nodes=runtime.num_nodes,
+            strategy=build_strategy(runtime),
+            precision=lightning_precision(settings.precision),
+            max_steps=settings.num_steps - module.first_step,
+            accumulate_grad_batches=num_micro_batches,
+            callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -202,9 +254,7 @@ def _fit(
             limit_val_batches=0,
             use_distributed_sampler=False,
         )
-        start_s = time.perf_counter()
-        trainer.fit(module, train_dataloaders=batches)
-        return time.perf_counter() - start_s
+        trainer.fit(module, train_dataloaders=loader)
 
 
 @contextlib.contextmanager
@@ -224,33 +274,27 @@ def _quiet_lightning() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _write_checkpoint(module: LanguageModule, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    save_model(module.model, out / MODEL_FOLDER)
-    optimizer = module.optimizers(use_pl_optimizer=False)
-    assert isinstance(optimizer, torch.optim.Optimizer)
-    torch.save(optimizer.state_dict(), out / OPTIMIZER_FILE)
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
 
 
-def _result(
-    settings: SegmentSettings,
-    sampler: MixtureSampler,
-    batches: SegmentBatches,
-    recorder: Recorder,
-) -> dict[str, Any]:
+def _result(settings: SegmentSettings, data: SegmentData, recorder: Recorder) -> dict[str, Any]:
     context_length = settings.model.context_length
-    positions = batches.num_steps * batches.batch_size
-    tokens = positions * context_length
-    draws = sampler.num_draws(positions)
+    begin, end = settings.first_position, last_position(settings)
+    before, after = data.sampler.num_draws(begin), data.sampler.num_draws(end)
     return {
         "num_parameters": num_parameters(settings.model),
-        "tokens": tokens,
-        "steps": batches.num_steps,
-        "flops": flops_per_token(settings.model, context_length) * tokens,
+        "tokens": settings.tokens,
+        "tokens_total": settings.tokens_before + settings.tokens,
+        "steps": settings.num_steps,
+        "flops": flops_per_token(settings.model, context_length) * settings.tokens,
         "final_loss": recorder.curves["loss"]["values"][-1],
         "tokens_per_domain": {
-            domain: count * context_length
-            for domain, count in zip(sampler.domains, draws, strict=True)
+            domain: (late - early) * context_length
+            for domain, early, late in zip(data.sampler.domains, before, after, strict=True)
         },
-        "epochs_per_domain": sampler.epochs(positions),
+        "epochs_per_domain": data.sampler.epochs(begin, end),
+        "epochs_total_per_domain": data.epochs_at(end),
+        "position": position_of(settings, data),
+        "spikes": recorder.spikes.found,
     }

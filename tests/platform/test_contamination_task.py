@@ -26,7 +26,8 @@ from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.local import LocalExecutor
 from davinci.platform.execute.view import View
 from davinci.platform.ledger.ledger import Ledger
-from davinci.platform.plan.plan import Plan, make_plan
+from davinci.platform.plan.graph import Plan
+from davinci.platform.plan.plan import make_plan
 from davinci.platform.plan.points import request_sweep
 from davinci.platform.plan.record import record_sweep
 from davinci.platform.plan.sweep import plan_sweep

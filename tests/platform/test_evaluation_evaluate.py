@@ -11,13 +11,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from davinci.data_levels.sources.source import Benchmark, Item
 from davinci.data_levels.tokens.tokenizer import load_tokenizer
 from davinci.models.settings import ModelSettings, OptimizerSettings
-from davinci.platform.config.recipe import EvaluationSettings, Protocol, StageSettings
+from davinci.platform.config.recipe import EvaluationSettings, Protocol
 from davinci.platform.evaluation.evaluate import evaluate
 from davinci.platform.evaluation.outcomes import load_outcomes
 from davinci.platform.evaluation.settings import EvaluationRuntime
 from davinci.platform.store.records import Outcomes
 from davinci.platform.training.segment import train_segment
-from davinci.platform.training.settings import SegmentSettings, TrainingRuntime
+from davinci.platform.training.settings import LearningRateLaw, SegmentSettings, TrainingRuntime
 
 FACTS = [
     Item(
@@ -83,17 +83,12 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SegmentSettings(
         model=MODEL,
         optimizer=OptimizerSettings(lr_peak=1e-2),
-        stage=StageSettings(
-            name="by heart",
-            tokens=512 * 200,
-            batch_tokens=512,
-            weights={"general": 1.0},
-            schedule="linear",
-            warmup_tokens=512 * 8,
-            lr_end_frac=0.1,
+        weights={"general": 1.0},
+        num_steps=200,
+        batch_tokens=512,
+        lr=LearningRateLaw(
+            shape="linear", warmup_tokens=512 * 8, total_tokens=512 * 200, end_frac=0.1
         ),
-        stage_index=0,
-        tokens_before=0,
         seed=0,
     )
     train_segment(

@@ -123,7 +123,7 @@ def test_a_done_task_whose_artifact_has_gone_is_planned_anew(engine: Engine) -> 
     [
         (MemoryError(), "out of memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "out of memory"),
-        (TrainingDiverged(3, float("nan")), "diverged"),
+        (TrainingDiverged(3, "loss", float("nan")), "diverged"),
         (OSError(28, "No space left on device"), "infrastructure"),
         (ValueError("empty corpus"), "bad data"),
         (KeyError("x"), "bug"),

@@ -10,7 +10,8 @@ from davinci.platform.config.compose import config_loader
 from davinci.platform.config.schema import register_schema
 from davinci.platform.execute.layout import Layout
 from davinci.platform.ledger.task import Task
-from davinci.platform.plan.plan import Plan, make_plan
+from davinci.platform.plan.graph import Plan
+from davinci.platform.plan.plan import make_plan
 from davinci.platform.plan.points import request_sweep
 from davinci.platform.plan.sweep import plan_sweep
 

@@ -12,13 +12,16 @@ NUM_TOKENS: Mapping[Domain, int] = {"general": 5000, "code": 1607, "math": 90_00
 CONTEXT = 32
 
 
-def make(seed: int = 0, stage_index: int = 0) -> MixtureSampler:
+def make(
+    seed: int = 0, stage_index: int = 0, first_draws: Mapping[Domain, int] | None = None
+) -> MixtureSampler:
     return build_sampler(
         weights=WEIGHTS,
         num_tokens=NUM_TOKENS,
         context_length=CONTEXT,
         seed=seed,
         stage_index=stage_index,
+        first_draws=first_draws,
     )
 
 
@@ -42,14 +45,28 @@ def test_any_stretch_can_be_read_by_itself() -> None:
             assert np.array_equal(part, full[start:stop])
 
 
-def test_seed_and_stage_change_both_the_domains_and_the_windows_within_one() -> None:
+def test_the_seed_changes_domains_and_windows_and_the_stage_the_domains_alone() -> None:
     first = make().windows(0, 500)
     maths = make().domains.index("math")
-    for key in ((1, 0), (0, 1)):
+    drawn = first.begins[first.domains == maths][:200].tolist()
+    for key, same_windows in (((1, 0), False), ((0, 1), True)):
         other = make(*key).windows(0, 500)
         assert first.domains.tolist() != other.domains.tolist()
-        drawn = [w.begins[w.domains == maths][:200].tolist() for w in (first, other)]
-        assert drawn[0] != drawn[1]
+        assert (other.begins[other.domains == maths][:200].tolist() == drawn) is same_windows
+
+
+def test_a_later_stage_goes_on_where_the_one_before_left_each_domain() -> None:
+    first = make()
+    draws = dict(zip(first.domains, first.num_draws(900), strict=True))
+    later = make(stage_index=1, first_draws=draws)
+    for index, (domain, num_tokens) in enumerate(zip(first.domains, first.num_tokens, strict=True)):
+        used: set[int] = set()
+        for windows, stop in ((first.windows(0, 900), 900), (later.windows(0, 700), 700)):
+            mine = (windows.domains == index) & (windows.epochs == 0)
+            begins = windows.begins[mine][:stop].tolist()
+            assert not used & set(begins), domain
+            used |= set(begins)
+        assert len(used) <= num_tokens // CONTEXT
 
 
 def test_the_same_seed_gives_the_same_order_and_another_does_not() -> None:
@@ -96,7 +113,9 @@ def test_a_later_epoch_cuts_elsewhere() -> None:
 def test_epochs_are_trained_tokens_over_a_shards_tokens() -> None:
     sampler = make()
     draws = dict(zip(sampler.domains, sampler.num_draws(800), strict=True))
-    assert sampler.epochs(800)["code"] == draws["code"] * CONTEXT / 1607
+    assert sampler.epochs(0, 800)["code"] == draws["code"] * CONTEXT / 1607
+    parts = [sampler.epochs(0, 300)["code"], sampler.epochs(300, 800)["code"]]
+    assert sum(parts) == pytest.approx(sampler.epochs(0, 800)["code"])
 
 
 def test_a_domain_without_weight_needs_no_tokens() -> None:

@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from davinci.data_levels.document import Domain
 from davinci.models.build import load_model
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.models.size import flops_per_token
-from davinci.platform.config.recipe import StageSettings
-from davinci.platform.training.batches import SegmentBatches
+from davinci.platform.training.batches import SegmentBatches, Shard
 from davinci.platform.training.sampler import build_sampler
 from davinci.platform.training.segment import train_segment
-from davinci.platform.training.settings import SegmentSettings, TrainingDiverged, TrainingRuntime
+from davinci.platform.training.settings import (
+    LearningRateLaw,
+    SegmentSettings,
+    TrainingDiverged,
+    TrainingRuntime,
+)
 
 MODEL = ModelSettings(
     hidden_size=16,
@@ -29,27 +34,20 @@ MODEL = ModelSettings(
     vocab_size=32,
     context_length=16,
 )
-STAGE = StageSettings(
-    name="only",
-    tokens=64 * 12,
-    batch_tokens=64,
-    weights={"math": 0.75, "code": 0.25},
-    schedule="cosine",
-    warmup_tokens=128,
-    lr_end_frac=0.1,
-)
+LAW = LearningRateLaw(shape="cosine", warmup_tokens=128, total_tokens=64 * 12, end_frac=0.1)
 SETTINGS = SegmentSettings(
     model=MODEL,
     optimizer=OptimizerSettings(lr_peak=1e-2),
-    stage=STAGE,
-    stage_index=0,
-    tokens_before=0,
+    weights={"math": 0.75, "code": 0.25},
+    num_steps=12,
+    batch_tokens=64,
+    lr=LAW,
     seed=0,
 )
 RUNTIME = TrainingRuntime(accelerator="cpu", log_interval_steps=5)
 
 
-FROZEN_LOSSES = [3.33920, 3.29579]
+FROZEN_LOSSES = [3.30570, 3.30780]
 """In nats, of the first two steps: a change here is a change of the training itself."""
 
 
@@ -83,6 +81,11 @@ def weights_digest(segment: Path) -> str:
     return hashlib.sha256((segment / "model" / "model.safetensors").read_bytes()).hexdigest()
 
 
+def moments_of(segment: Path) -> dict[str, torch.Tensor]:
+    (file,) = (segment / "optimizer").glob("*.safetensors")
+    return load_file(file)
+
+
 def test_the_same_settings_give_the_same_bits(
     tmp_path: Path, shards: Mapping[Domain, Path]
 ) -> None:
@@ -113,7 +116,10 @@ def test_a_segment_leaves_its_checkpoint_curves_and_costs(
     assert result["wall_s"] > 0
     assert result["max_rss_bytes"] > 1e7
     curves = json.loads((tmp_path / "curve.json").read_text())
-    assert set(curves) == {"loss", "lr", "grad_norm", "tokens_per_s"}
+    assert set(curves) == {
+        *("loss", "lr", "grad_norm", "batch_tokens", "tokens_per_s"),
+        *("data_wait_frac", "memory_bytes", "share_math", "share_code"),
+    }
     assert curves["loss"]["tokens"] == [1000 + 320, 1000 + 640, 1000 + 768]
     assert curves["lr"]["values"][-1] == pytest.approx(1e-3)
     assert curves["loss"]["values"][0] > curves["loss"]["values"][-1] == result["final_loss"]
@@ -135,9 +141,9 @@ def test_weights_and_moments_carry_over_from_a_parent(
     parent = train(tmp_path / "parent", shards)
     second = replace(SETTINGS, stage_index=1, tokens_before=768)
     child = train(tmp_path / "child", shards, second, parent=parent)
-    moments = torch.load(child / "optimizer.pt", weights_only=True)
-    assert {float(state["step"]) for state in moments["state"].values()} == {24.0}
-    frozen = replace(second, stage=replace(STAGE, lr_start_frac=0.0, lr_end_frac=0.0))
+    moments = moments_of(child)
+    assert {float(value) for name, value in moments.items() if name.startswith("step.")} == {24.0}
+    frozen = replace(second, lr=replace(LAW, start_frac=0.0, end_frac=0.0))
     still = train(tmp_path / "still", shards, frozen, parent=parent)
     assert weights_digest(still) == weights_digest(parent)
 
@@ -146,10 +152,14 @@ def test_a_child_uses_its_own_optimizer_settings(
     tmp_path: Path, shards: Mapping[Domain, Path]
 ) -> None:
     parent = train(tmp_path / "parent", shards)
-    settings = replace(SETTINGS, optimizer=OptimizerSettings(lr_peak=1e-2, weight_decay=0.3))
-    child = train(tmp_path / "child", shards, settings, parent=parent)
-    groups = torch.load(child / "optimizer.pt", weights_only=True)["param_groups"]
-    assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+    second = replace(SETTINGS, stage_index=1, tokens_before=768)
+    digests = set()
+    for decay in (0.1, 0.3):
+        optimizer = OptimizerSettings(lr_peak=1e-2, weight_decay=decay)
+        settings = replace(second, optimizer=optimizer)
+        child = train(tmp_path / f"child-{decay}", shards, settings, parent=parent)
+        digests.add(weights_digest(child))
+    assert len(digests) == 2
 
 
 def test_micro_batches_change_nothing_but_rounding(
@@ -165,27 +175,31 @@ def test_micro_batches_change_nothing_but_rounding(
 
 def test_every_world_size_reads_the_same_sequences(shards: Mapping[Domain, Path]) -> None:
     sampler = build_sampler(
-        weights=STAGE.weights,
+        weights=SETTINGS.weights,
         num_tokens={"math": 500, "code": 500},
         context_length=16,
         seed=0,
         stage_index=0,
     )
-    tokens = tuple(np.load(shards[domain] / "tokens.npy") for domain in sampler.domains)
+    none = np.zeros((0, 2), dtype=np.int64)
+    opened = tuple(
+        Shard(np.load(shards[domain] / "tokens.npy"), none) for domain in sampler.domains
+    )
 
     def read(micro_batch_size: int, rank: int, world_size: int) -> torch.Tensor:
         batches = SegmentBatches(
             sampler=sampler,
-            shards=tokens,
+            shards=opened,
             num_steps=3,
             batch_size=8,
             micro_batch_size=micro_batch_size,
             rank=rank,
             world_size=world_size,
         )
-        rows = list(batches)
-        assert len(rows) == len(batches)
-        return torch.cat(rows).view(3, -1, 17)
+        found = list(batches)
+        assert len(found) == len(batches)
+        assert {batch.num_loss_tokens for batch in found} == {8 * 16}
+        return torch.cat([batch.windows_BS for batch in found]).view(3, -1, 17)
 
     alone = read(8, 0, 1)
     assert torch.equal(torch.cat([read(2, 0, 2), read(2, 1, 2)], dim=1), alone)
@@ -199,8 +213,8 @@ def test_a_loss_that_is_no_number_ends_the_segment_and_names_the_step(
 ) -> None:
     settings = replace(
         SETTINGS,
-        optimizer=OptimizerSettings(lr_peak=float("inf")),
-        stage=replace(STAGE, warmup_tokens=0),
+        optimizer=OptimizerSettings(lr_peak=1e38),
+        lr=replace(LAW, warmup_tokens=0),
     )
     with pytest.raises(TrainingDiverged, match="step 1 ") as raised:
         train(tmp_path, shards, settings)
@@ -210,7 +224,7 @@ def test_a_loss_that_is_no_number_ends_the_segment_and_names_the_step(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tokens": 63}, "at least `batch_tokens`"),
+        ({"num_steps": 0}, "`num_steps` must be at least 1"),
         ({"batch_tokens": 60}, "multiple of `context_length`"),
         ({"weights": {"science": 1.0}}, "science has none"),
     ],
@@ -221,7 +235,7 @@ def test_a_stage_that_cannot_be_trained_is_refused(
     changes: Mapping[str, object],
     message: str,
 ) -> None:
-    settings = replace(SETTINGS, stage=replace(STAGE, **changes))  # type: ignore[arg-type]
+    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         train(tmp_path, shards, settings)
 

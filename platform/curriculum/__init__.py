@@ -1,0 +1,1 @@
+"""The adaptive curriculum: what has saturated, what still grows, and what to do about it."""

@@ -1,0 +1,107 @@
+"""Reading what a run's training left: segments, curves, scores along the way, decisions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, RowMapping, Table, select
+
+from davinci.platform.store import tables
+from davinci.platform.store.arrays import array
+from davinci.platform.store.records import Curve, Outcomes, Scored, Segment
+
+
+def rows_of(connection: Connection, table: Table, digests: Sequence[str]) -> list[RowMapping]:
+    """Return the rows of the given tasks, in their order; tasks without a row are left out."""
+    query = select(table).where(table.c.task.in_(digests))
+    found = {row["task"]: row for row in connection.execute(query).mappings()}
+    return [found[digest] for digest in digests if digest in found]
+
+
+def load_segments(connection: Connection, tasks: Sequence[RowMapping]) -> tuple[Segment, ...]:
+    """Return the finished ones of a run's segments; `tasks` are theirs, in order."""
+    by_digest = {task["digest"]: task for task in tasks}
+    found = []
+    for row in rows_of(connection, tables.segment, list(by_digest)):
+        task = by_digest[row["task"]]
+        found.append(
+            Segment(
+                digest=row["task"],
+                begin_tokens=task["settings"].get("tokens_before", 0),
+                tokens=row["tokens"],
+                flops=row["flops"],
+                wall_s=task["wall_s"],
+                cpu_s=task["cpu_s"],
+                settings=task["settings"],
+                result=row["result"],
+            )
+        )
+    return tuple(found)
+
+
+def load_decisions(
+    connection: Connection, tasks: Mapping[str, RowMapping]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the decisions of an adaptive run, in the order in which they were taken."""
+    digests = [tasks[role]["digest"] for role in sorted(tasks) if role.startswith("decision.")]
+    return tuple(row["decision"] for row in rows_of(connection, tables.decision, digests))
+
+
+def load_trajectory(connection: Connection, tasks: Mapping[str, RowMapping]) -> tuple[Scored, ...]:
+    """Return the scored checkpoints before the last: roles `trajectory.<segment>.<protocol>`."""
+    scored: dict[str, list[str]] = {}
+    for role in sorted(tasks):
+        kind, _, rest = role.partition(".")
+        if kind == "trajectory":
+            scored.setdefault(rest.partition(".")[0], []).append(tasks[role]["digest"])
+    found = []
+    for number, digests in scored.items():
+        (segment,) = rows_of(
+            connection, tables.segment, [tasks[f"segment.{number}"]["digest"]]
+        ) or (None,)
+        outcomes = load_outcomes(connection, digests)
+        if segment is not None and outcomes:
+            found.append(Scored(tokens=segment["result"]["tokens_total"], outcomes=outcomes))
+    return tuple(found)
+
+
+def load_outcomes(connection: Connection, digests: Sequence[str]) -> tuple[Outcomes, ...]:
+    """Return the scores that the given evaluations left."""
+    query = (
+        select(tables.outcomes)
+        .where(tables.outcomes.c.task.in_(digests))
+        .order_by(tables.outcomes.c.protocol, tables.outcomes.c.benchmark, tables.outcomes.c.metric)
+    )
+    return tuple(
+        Outcomes(
+            benchmark=row["benchmark"],
+            domain=row["domain"],
+            protocol=row["protocol"],
+            metric=row["metric"],
+            higher_is_better=bool(row["higher_is_better"]),
+            item_ids=tuple(row["item_ids"]),
+            values=array(row["values"]),
+            weights=array(row["weights"]),
+            chance=float("nan") if row["chance"] is None else row["chance"],
+            clusters=tuple(row["clusters"]),
+            samples=tuple(row["samples"]),
+        )
+        for row in connection.execute(query).mappings()
+    )
+
+
+def load_curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:
+    """Return the series of all segments of a run, joined in their order."""
+    query = select(tables.curve).where(tables.curve.c.task.in_(digests))
+    parts = sorted(
+        connection.execute(query).mappings(), key=lambda r: (r["name"], digests.index(r["task"]))
+    )
+    names = dict.fromkeys(part["name"] for part in parts)
+    return tuple(
+        Curve(
+            name=name,
+            tokens=np.concatenate([array(p["tokens"]) for p in parts if p["name"] == name]),
+            values=np.concatenate([array(p["values"]) for p in parts if p["name"] == name]),
+        )
+        for name in names
+    )
