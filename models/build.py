@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from davinci.models.parametrization import rescale
 from davinci.models.settings import ModelSettings
 
 END_OF_TEXT_ID = 0
@@ -75,7 +76,9 @@ def build_model(
         raise ValueError("A model with real weights needs a `seed`; without one, use `meta`.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen2ForCausalLM(config)
+        model = Qwen2ForCausalLM(config)
+    rescale(model, settings)
+    return model
 
 
 def load_model(folder: Path) -> Qwen2ForCausalLM:

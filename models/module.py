@@ -52,10 +52,12 @@ class LanguageModule(LightningModule):
         num_micro_batches: int = 1,
         world_size: int = 1,
         first_step: int = 0,
+        width_multiple: float = 1.0,
         shard: Callable[[DeviceMesh], None] | None = None,
     ) -> None:
         """Wrap `network`; one optimizer step takes `num_micro_batches` of each process.
 
+        `width_multiple` scales learning rates (`models.parametrization`).
         `shard` splits the network over the processes of a mesh, before the optimizer is made.
         """
         super().__init__()
@@ -65,6 +67,7 @@ class LanguageModule(LightningModule):
         self._settings = optimizer
         self._parts = num_micro_batches * world_size
         self.first_step = first_step
+        self._width_multiple = width_multiple
         self._shard = shard
 
     @property
@@ -90,7 +93,7 @@ class LanguageModule(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW over the network's parameters."""
-        return build_optimizer(self.network.model, self._settings)
+        return build_optimizer(self.network.model, self._settings, self._width_multiple)
 
     def optimizer_step(
         self,

@@ -1,6 +1,7 @@
 """What fixes a model and its optimizer: plain values, hashed into every segment's digest."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,6 +10,9 @@ class ModelSettings:
 
     Source: daVinci-LLM Table 4 for the 3B model (RoPE base 10000, RMSNorm eps 1e-6, 2 KV heads,
     head dimension 128, context 4096); tied embeddings and QKV bias as its parameter count implies.
+
+    With the `mup` parametrization the learning rate is that of a model `base_hidden_size` wide; see
+    `models.parametrization`.
     """
 
     hidden_size: int
@@ -24,6 +28,15 @@ class ModelSettings:
     tie_embeddings: bool = True
     qkv_bias: bool = True
     initializer_std: float = 0.02
+    parametrization: Literal["standard", "mup"] = "standard"
+    base_hidden_size: int = 0
+
+    @property
+    def width_multiple(self) -> float:
+        """Width over the width at which the learning rate was chosen; 1 unless it is `mup`."""
+        if self.parametrization == "standard":
+            return 1.0
+        return self.hidden_size / self.base_hidden_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from davinci.platform.config.errors import Problem
 from davinci.platform.config.rules import one_of, positive, within
 
 ACCELERATORS = ("auto", "cpu", "gpu")
+PARAMETRIZATIONS = ("standard", "mup")
 STRATEGIES = ("auto", "ddp", "fsdp")
 KEPT = ("all", "stages", "last")
 MIN_VOCAB_SIZE = 257
@@ -48,6 +49,12 @@ def _check_scale(scale: dict[str, Any]) -> list[Problem]:
         rule = f"a byte-level tokenizer needs at least {MIN_VOCAB_SIZE}."
         value = str(scale["vocab_size"])
         problems.append(Problem(field="scale.vocab_size", value=value, rule=rule))
+    problems += one_of("scale.parametrization", scale["parametrization"], PARAMETRIZATIONS)
+    if scale["parametrization"] == "mup":
+        problems += positive("scale.base_hidden_size", scale["base_hidden_size"])
+    if scale["chinchilla"] < 0:
+        value = f"{scale['chinchilla']:g}"
+        problems.append(Problem(field="scale.chinchilla", value=value, rule="cannot be negative."))
     problems += positive("scale.rms_norm_eps", scale["rms_norm_eps"])
     problems += positive("scale.rope_theta", scale["rope_theta"])
     return problems + within("scale.warmup_frac", scale["warmup_frac"], 0, 0.5)

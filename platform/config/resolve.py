@@ -1,6 +1,7 @@
 """From a composed config to a frozen recipe: everything derived once, every rule checked once."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from davinci.data_levels.chain import canonical_name
 from davinci.data_levels.document import DOMAINS
 from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.source import SourceSettings
+from davinci.models.ladder import chinchilla_tokens
 from davinci.models.settings import ModelSettings, OptimizerSettings
 from davinci.platform.config.check import check_names, check_values
 from davinci.platform.config.check_data import check_reach
@@ -68,6 +70,7 @@ def resolve(config: DictConfig) -> Resolved:
 
 
 def _resolve_plain(plain: dict[str, Any]) -> Resolved:
+    plain = _with_budget(plain)
     _raise_if(check_values(plain))
     recipe = _recipe(plain)
     parent = find_parent(plain["curriculum"]["parent"], recipe.model, _output_dir(plain))
@@ -80,6 +83,16 @@ def _resolve_plain(plain: dict[str, Any]) -> Resolved:
         num_worlds=plain["worlds"],
         runtime=_runtime(plain),
     )
+
+
+def _with_budget(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with the tokens that `scale.chinchilla` asks for, if it does."""
+    scale, shape = plain["scale"], ModelSettings.__dataclass_fields__
+    numbers = [v for k, v in scale.items() if k in shape and isinstance(v, int | float)]
+    if not (scale["chinchilla"] > 0 and math.isfinite(sum(numbers)) and min(numbers) >= 0):
+        return plain
+    model = ModelSettings(**{k: v for k, v in scale.items() if k in shape})
+    return plain | {"scale": scale | {"tokens": chinchilla_tokens(model, scale["chinchilla"])}}
 
 
 def _recipe(plain: dict[str, Any]) -> Recipe:

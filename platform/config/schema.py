@@ -226,6 +226,7 @@ class EvaluationConfig:
 class ScaleConfig:
     """Shape of the model and the budget that goes with it; tokens are trained tokens.
 
+    `parametrization=mup` takes `lr_peak` as that of a model `base_hidden_size` wide.
     `chinchilla`, if above 0, sets the tokens: multiples of 20 per parameter outside embeddings.
     """
 
@@ -241,6 +242,8 @@ class ScaleConfig:
     rope_theta: float = identity(10_000.0)
     rms_norm_eps: float = identity(1e-6)
     tie_embeddings: bool = identity(True)
+    parametrization: str = identity("standard")
+    base_hidden_size: int = identity(0)
     tokens: int = identity()
     chinchilla: float = identity(0.0)
     batch_tokens: int = identity()

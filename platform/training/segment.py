@@ -207,6 +207,7 @@ def _module(
         num_micro_batches=batches.micro_batches_per_step,
         world_size=batches.world_size,
         first_step=batches.first_step,
+        width_multiple=settings.model.width_multiple,
         shard=(lambda mesh: shard_network(network, mesh, settings.precision))
         if is_sharded(runtime)
         else None,
