@@ -8,6 +8,7 @@ It may see scores of held-out items that no arm is judged on, and nothing else: 
 items of the final score would be training on the test.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,12 +87,12 @@ def decide(
     if not growing and _nothing_grew(settings, past):
         frac = _next_qa(settings, weights)
         if frac is not None and "qa" in available:
-            reason = f"No cluster grows any more, so shifting no longer pays: {frac:.0%} qa."
+            reason = f"No cluster is seen to grow, so shifting no longer pays: {frac:.0%} qa."
             mixed = _with_qa(weights, frac, [d for names in clusters.values() for d in names])
             return Decision(
                 tokens=now, action="bring in qa", weights=mixed, reason=reason, trends=trends
             )
-        return _hold(now, weights, trends, "No cluster grows any more, and no qa is left to add.")
+        return _hold(now, weights, trends, "No cluster is seen to grow, and no qa is left to add.")
     reason = f"{_list(saturated)} looks saturated; waiting for {settings.patience} looks in a row."
     return _hold(now, weights, trends, reason)
 
@@ -103,13 +104,19 @@ def to_plain(decision: Decision) -> dict[str, Any]:
         "action": decision.action,
         "weights": dict(decision.weights),
         "reason": decision.reason,
-        "trends": {name: trend._asdict() for name, trend in decision.trends.items()},
+        "trends": {
+            name: {k: None if v != v else v for k, v in trend._asdict().items()}  # NaN is no JSON
+            for name, trend in decision.trends.items()
+        },
     }
 
 
 def from_plain(plain: Mapping[str, Any]) -> Decision:
     """Return the decision that `to_plain` made plain data of."""
-    trends = {name: Trend(**trend) for name, trend in plain["trends"].items()}
+    trends = {
+        name: Trend(**{k: math.nan if v is None else v for k, v in trend.items()})
+        for name, trend in plain["trends"].items()
+    }
     return Decision(**{**plain, "trends": trends})
 
 

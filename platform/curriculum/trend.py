@@ -42,10 +42,15 @@ def fit_trend(
     num_points = len(tokens)
     if num_points < MIN_POINTS:
         return Trend("undecided", math.nan, math.nan, math.nan, num_points)
-    fit = stats.linregress(np.log2(np.asarray(tokens, float)), np.asarray(scores, float))
-    level = max(abs(float(np.mean(scores))), 1e-12)
-    reach = float(stats.t.ppf(confidence, num_points - 2)) * float(fit.stderr) / level
-    slope = float(fit.slope) / level
+    x, y = np.log2(np.asarray(tokens, float)), np.asarray(scores, float)
+    x, centred = x - x.mean(), y - y.mean()
+    fitted = float(x @ centred / (x @ x))
+    residuals = centred - fitted * x
+    # not scipy's, which knows no error of a score that never changes
+    error = math.sqrt(float(residuals @ residuals) / (num_points - 2) / float(x @ x))
+    level = max(abs(float(y.mean())), 1e-12)
+    reach = float(stats.t.ppf(confidence, num_points - 2)) * error / level
+    slope = fitted / level
     low, high = slope - reach, slope + reach
     state: State = "undecided"
     if high < min_gain:

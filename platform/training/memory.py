@@ -49,7 +49,9 @@ def with_advice(settings: SegmentSettings, runtime: TrainingRuntime, size: int) 
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "alloc" not in str(error).lower():
+        full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        # torch has no class of its own for a machine that is full
+        if not full and "can't allocate memory" not in str(error):
             raise
         raise OutOfMemory(_advice(settings, runtime, size)) from error
 

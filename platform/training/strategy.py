@@ -54,7 +54,7 @@ def build_strategy(runtime: TrainingRuntime) -> Strategy | str:
     if is_sharded(runtime):
         size = runtime.devices * runtime.num_nodes
         return ModelParallelStrategy(data_parallel_size=size, tensor_parallel_size=1)
-    return DDPStrategy(gradient_as_bucket_view=True, static_graph=not runtime.recompute)
+    return DDPStrategy(gradient_as_bucket_view=True)
 
 
 def lightning_precision(precision: Precision) -> Precision:

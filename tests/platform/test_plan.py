@@ -139,3 +139,72 @@ def test_a_draft_that_somebody_else_has_just_published_is_done(
 
     monkeypatch.setattr(Path, "rename", rename)
     assert layout.publish(task)
+
+
+def roles(plan: Plan, kind: str) -> list[str]:
+    return sorted(role for role in plan.runs[0].tasks if role.partition(".")[0] == kind)
+
+
+def test_checkpoints_before_the_last_are_scored_along_the_way(loader: ConfigLoader) -> None:
+    plan = plan_of(loader, "curriculum=davinci", "seeds=1")
+    assert len(roles(plan, "segment")) == 12
+    scored = roles(plan, "trajectory")
+    assert len(scored) == 9
+    assert {role.rpartition(".")[2] for role in scored} == {"bpb"}
+    final = plan.tasks[plan.runs[0].tasks["evaluation.ppl"]].inputs["segment"]
+    assert final == plan.runs[0].tasks["segment.011"]
+    none = plan_of(loader, "curriculum=davinci", "seeds=1", "evaluation.trajectory=[]")
+    assert roles(none, "trajectory") == []
+    assert kinds(none, "segment") == kinds(plan, "segment")
+
+
+def test_eight_second_stages_share_the_first(loader: ConfigLoader) -> None:
+    shares = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7"
+    plan = plan_of(
+        loader, "curriculum=two_stage", f"curriculum.stages.1.qa_frac={shares}", "seeds=1"
+    )
+    assert len(plan.runs) == 8
+    assert len(kinds(plan, "segment")) == 1 + 8
+    assert len({run.tasks["segment.000"] for run in plan.runs}) == 1
+
+
+def test_a_longer_run_at_constant_rate_goes_on_from_the_checkpoints_of_a_shorter(
+    loader: ConfigLoader,
+) -> None:
+    stage = "{name: main, tokens_frac: 1.0, warmup_frac: 0.05, checkpoints: %d}"
+    short = plan_of(loader, f"curriculum.stages=[{stage % 4}]", "seeds=1")
+    words = ["scale.tokens=2097152", "seeds=1"]
+    long_ = plan_of(loader, f"curriculum.stages=[{stage % 8}]".replace("0.05", "0.025"), *words)
+    assert kinds(short, "segment") < kinds(long_, "segment")
+
+
+def test_a_level_of_one_stage_has_shards_of_its_own_there(loader: ConfigLoader) -> None:
+    words = ("curriculum=two_stage", "data.level=L2", "curriculum.stages.1.level_of.math=L5")
+    plan = plan_of(loader, *words, "seeds=1")
+    tasks = plan.runs[0].tasks
+    assert tasks["shards.math@L5"] != tasks["shards.math"]
+    first, second = (plan.tasks[tasks[f"segment.00{number}"]].inputs for number in (0, 1))
+    assert first["shards.math"] == tasks["shards.math"]
+    assert second["shards.math"] == tasks["shards.math@L5"]
+    assert second["shards.qa"] == first["shards.qa"]
+    assert "contamination.math@L5" in tasks
+
+
+def test_an_adaptive_run_decides_between_checkpoint_and_segment(loader: ConfigLoader) -> None:
+    plan = plan_of(loader, "curriculum=adaptive", "seeds=1", "curriculum.stages.0.checkpoints=4")
+    tasks = {role: plan.tasks[digest] for role, digest in plan.runs[0].tasks.items()}
+    decisions = [tasks[role] for role in sorted(tasks) if role.startswith("decision.")]
+    assert len(decisions) == 3
+    assert "previous" not in decisions[0].inputs
+    assert decisions[1].inputs["previous"] == decisions[0].digest
+    watched = plan.tasks[decisions[1].inputs["evaluation"]]
+    assert watched.settings["evaluation"]["items"] == "watched"
+    following = tasks["segment.002"]
+    assert following.inputs["decision"] == decisions[1].digest
+    assert following.settings["weights"] == {}
+    assert {name for name in following.inputs if name.startswith("shards.")} == {
+        f"shards.{domain}" for domain in ("general", "code", "math", "science", "qa")
+    }
+    steered = tasks["evaluation.bpb"].settings["evaluation"]
+    free = tasks["evaluation.ppl"].settings["evaluation"]
+    assert (steered["items"], free.get("items")) == ("unwatched", None)
