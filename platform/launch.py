@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from sqlalchemy import Engine
 
 from davinci.models.devices import may_have_gpu
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.places import sqlite_path
 from davinci.platform.config.runtime import TrainingRuntime
+from davinci.platform.describe import describe
 from davinci.platform.execute.devices import num_device_slots
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.local import LocalExecutor, Outcome
@@ -38,7 +37,7 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
     started = time.monotonic()
     check_places(request)
     planned = plan_sweep(request)
-    _describe(planned, console)
+    describe(planned, console)
     if request.dry_run:
         return 0
     engine = open_store(request.runtime.store_url)
@@ -115,34 +114,6 @@ def _check_mlflow(url: str, store_url: str) -> None:
         rule = "is the database of something else."
     if rule:
         raise ConfigError([Problem(field="store.mlflow_url", value=str(file), rule=rule)])
-
-
-def _describe(planned: PlannedSweep, console: Console) -> None:
-    request, plan = planned.request, planned.plan
-    num_arms, num_runs = len(request.arms), len({run.digest for run in plan.runs})
-    shared = plan.num_tasks_unshared - len(plan.tasks)
-    console.print(
-        f"[bold]{escape(request.name)}[/]: {num_arms} arm{'s' * (num_arms > 1)}, "
-        f"{num_runs} run{'s' * (num_runs > 1)}, {len(plan.tasks)} tasks "
-        f"({plan.num_tasks_unshared} without sharing, {shared} saved)."
-    )
-    for label, same in planned.merged.items():
-        console.print(
-            f"{escape(label)} is the same work as {escape(same)}: what differs is not used there."
-        )
-    if request.dry_run:
-        _print_arms(request, console)
-
-
-def _print_arms(request: Request, console: Console) -> None:
-    table = Table("arm", "seeds", "levels", "training tokens", box=None, header_style="bold")
-    for arm in request.arms:
-        levels = " ".join(f"{domain} {level}" for domain, level in arm.recipe.data.levels.items())
-        seeds = ", ".join(str(replicate.seed) for replicate in arm.replicates)
-        tokens = sum(stage.tokens for stage in arm.recipe.stages)
-        table.add_row(escape(arm.label), seeds, levels, f"{tokens:,}")
-    console.print(table)
-    console.print("Dry run: nothing has been computed.")
 
 
 def _report_failures(plan: Plan, outcome: Outcome, console: Console) -> None:

@@ -113,10 +113,10 @@ def to_plain(decision: Decision) -> dict[str, Any]:
 
 def from_plain(plain: Mapping[str, Any]) -> Decision:
     """Return the decision that `to_plain` made plain data of."""
-    trends = {
-        name: Trend(**{k: math.nan if v is None else v for k, v in trend.items()})
-        for name, trend in plain["trends"].items()
-    }
+    trends: dict[str, Trend] = {}
+    for name, trend in plain["trends"].items():
+        values: dict[str, Any] = {k: math.nan if v is None else v for k, v in trend.items()}
+        trends[name] = Trend(**values)
     return Decision(**{**plain, "trends": trends})
 
 

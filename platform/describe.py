@@ -1,0 +1,107 @@
+"""What a person is told of a plan: its arms, what is shared, and what training will cost."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import create_engine
+
+from davinci.platform.config.places import sqlite_path
+from davinci.platform.execute.keep import usable_artifacts
+from davinci.platform.execute.layout import Layout
+from davinci.platform.plan.forecast import Forecast, forecast
+from davinci.platform.plan.points import Request
+from davinci.platform.plan.sweep import PlannedSweep
+from davinci.platform.store.read_rates import Rate, training_rates
+
+
+def describe(planned: PlannedSweep, console: Console) -> None:
+    """Print what a sweep will do; more of it where nothing is to be done (a dry run)."""
+    request, plan = planned.request, planned.plan
+    num_arms, num_runs = len(request.arms), len({run.digest for run in plan.runs})
+    shared = plan.num_tasks_unshared - len(plan.tasks)
+    console.print(
+        f"[bold]{escape(request.name)}[/]: {num_arms} arm{'s' * (num_arms > 1)}, "
+        f"{num_runs} run{'s' * (num_runs > 1)}, {len(plan.tasks)} tasks "
+        f"({plan.num_tasks_unshared} without sharing, {shared} saved)."
+    )
+    for label, same in planned.merged.items():
+        console.print(
+            f"{escape(label)} is the same work as {escape(same)}: what differs is not used there."
+        )
+    done = usable_artifacts(plan, Layout(request.runtime.output_dir))
+    found = forecast(plan, request.runtime, done=done, rates=_rates(request))
+    console.print(_training(found), highlight=False)
+    if request.dry_run:
+        _print_arms(request, console)
+        _print_forecast(found, console)
+
+
+def _rates(request: Request) -> dict[int, Rate]:
+    """Return the rates in a store that is there; a plan creates none."""
+    url = request.runtime.store_url
+    file = sqlite_path(url)
+    if file is not None and not file.exists():
+        return {}
+    engine = create_engine(url)
+    try:
+        return training_rates(engine)
+    finally:
+        engine.dispose()
+
+
+def _training(found: Forecast) -> str:
+    text = f"Training: {_count(found.shared.tokens)} tokens, {found.shared.flops:.3g} FLOPs"
+    if found.saved_frac > 0:
+        text += f" ({found.saved_frac:.0%} less than {found.alone.flops:.3g} without sharing)"
+    if found.todo.num_segments < found.shared.num_segments:
+        text += f"; {found.todo.flops:.3g} still to do"
+    if found.seconds:
+        text += f", about {_duration(found.seconds)} of processor time"
+    return text + "."
+
+
+def _print_arms(request: Request, console: Console) -> None:
+    table = Table("arm", "seeds", "levels", "training tokens", box=None, header_style="bold")
+    for arm in request.arms:
+        levels = " ".join(f"{domain} {level}" for domain, level in arm.recipe.data.levels.items())
+        seeds = ", ".join(str(replicate.seed) for replicate in arm.replicates)
+        tokens = sum(stage.tokens for stage in arm.recipe.stages)
+        table.add_row(escape(arm.label), seeds, levels, f"{tokens:,}")
+    console.print(table)
+
+
+def _print_forecast(found: Forecast, console: Console) -> None:
+    memory = found.memory
+    parts = ("weights", "gradients", "optimizer", "activations", "loss")
+    listed = ", ".join(f"{part} {_size(getattr(memory, part))}" for part in parts)
+    table = Table("forecast", "", box=None, header_style="bold")
+    table.add_row("segments", f"{found.shared.num_segments} ({found.alone.num_segments} unshared)")
+    table.add_row("FLOPs", f"{found.shared.flops:.4g} ({found.alone.flops:.4g} unshared)")
+    unknown = "not known: no model of this size was trained in this store yet"
+    known = "" if found.seconds is None else _duration(found.seconds)
+    table.add_row("processor time to come", known or unknown)
+    table.add_row("checkpoints on disk", _size(found.checkpoint_bytes))
+    table.add_row(
+        "memory of a training process",
+        f"{_size(memory.total)} at micro-batch {found.micro_batch_size}: {listed}",
+    )
+    console.print(table)
+    console.print("Dry run: nothing has been computed.")
+
+
+def _count(number: int) -> str:
+    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if number >= unit:
+            return f"{number / unit:.4g}{name}"
+    return f"{number:,}"
+
+
+def _size(num_bytes: int) -> str:
+    unit, name = (2**30, "GiB") if num_bytes >= 2**29 else (2**20, "MiB")
+    return f"{num_bytes / unit:,.1f} {name}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
