@@ -130,11 +130,13 @@ def _point_to_better(axes: "Axes", side: str) -> None:
     axes.text(x, 1.01, text, transform=axes.transAxes, ha=align, va="bottom", fontsize=10)
 
 
-def curve_panel(series: Sequence[Series], *, name: str, title: str, axis: str) -> str:
+def curve_panel(
+    series: Sequence[Series], *, name: str, title: str, axis: str, whole: bool = False
+) -> str:
     """Return learning curves over trained tokens: mean over seeds, band from lowest to highest.
 
-    The first 5 % of training are outside the picture, so that its end can be read. Returns "" where
-    there is nothing to draw.
+    Unless the `whole` is asked for, the first 5 % of training are outside the picture, so that its
+    end can be read. Returns "" where there is nothing to draw.
     """
     from matplotlib.figure import Figure
 
@@ -152,7 +154,7 @@ def curve_panel(series: Sequence[Series], *, name: str, title: str, axis: str) -
             axes.plot(tokens, means, color=colour, lw=1.8, gid=gid)
             tips[gid] = style.label
         most = max(float(band[1].max()) for band in drawn)
-        _crop(axes, drawn, most)
+        _crop(axes, drawn, most, 0.0 if whole else SKIPPED_FRAC)
         axes.set_xlabel("trained tokens (million)" if most >= 1 else "trained tokens (thousand)")
         if most < 1:
             axes.xaxis.set_major_formatter(lambda x, _: f"{x * 1000:g}")
@@ -202,10 +204,13 @@ def _binned(tokens: Floats, values: Floats, edges: Floats, centres: Floats) -> F
 
 
 def _crop(
-    axes: "Axes", drawn: Sequence[tuple[ArmStyle, Floats, Floats, Floats, Floats]], most: float
+    axes: "Axes",
+    drawn: Sequence[tuple[ArmStyle, Floats, Floats, Floats, Floats]],
+    most: float,
+    skipped_frac: float,
 ) -> None:
     kept = [
-        (lows[t >= SKIPPED_FRAC * most], highs[t >= SKIPPED_FRAC * most])
+        (lows[t >= skipped_frac * most], highs[t >= skipped_frac * most])
         for _, t, lows, _, highs in drawn
     ]
     bottom = min(float(lows.min()) for lows, _ in kept if lows.size)

@@ -22,6 +22,7 @@ from davinci.reports.generations import benchmark_samples
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
+from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -90,6 +91,10 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "question": question(sweep),
         "effects": effect_pictures(comparison, styles),
         "curves": curve_pictures(sweep, styles),
+        "stages": stage_rows(sweep),
+        "sharing": sharing(sweep),
+        "decisions": decision_rows(sweep),
+        "spikes": spike_rows(sweep),
         "shared": shared_settings(sweep),
         "domains": domain_corpora(sweep),
         "contamination": contamination_report(sweep, comparison),

@@ -10,13 +10,22 @@ from davinci.reports.figures import Point, Series, curve_panel, interval_panel
 from davinci.reports.filters import visible
 from davinci.reports.palette import ArmStyle
 from davinci.reports.texts import PROTOCOL_TITLES
+from davinci.reports.training import Trajectory, trajectories
 
-CURVE_AXES = {"loss": "training loss (nats per token)"}
+CURVE_AXES = {
+    "loss": "training loss (nats per token)",
+    "lr": "learning rate",
+    "batch_tokens": "tokens per step",
+    "grad_norm": "gradient norm before clipping",
+}
 CURVE_NOTES = {
     "loss": "Each arm's loss is on its own training text, so lower is not better: text that is "
     "easier to predict has a lower loss. "
 }
-HIDDEN_CURVES = ("lr", "tokens_per_s")
+HIDDEN_CURVES = ("tokens_per_s", "data_wait_frac", "memory_bytes", "mfu")
+ORDER = ("loss", "lr", "batch_tokens", "grad_norm")
+WHOLE = ("lr", "batch_tokens", "share_")
+"""Curves whose beginning is shown: it is not larger than the rest by orders."""
 ROW_CHARS = 24
 
 
@@ -105,28 +114,53 @@ def _row(metric: MetricComparison) -> str:
 
 
 def curve_pictures(sweep: Sweep, styles: dict[str, ArmStyle]) -> tuple[Picture, ...]:
-    """Return the learning curves, the loss first; learning rate and speed are left out."""
+    """Return the learning curves, the loss first, then scores along training, rate and mixture."""
     names = {curve.name for arm in sweep.arms for run in arm.runs for curve in run.curves}
-    shown = sorted(names - set(HIDDEN_CURVES), key=lambda name: (name != "loss", name))
-    pictures = []
-    for index, name in enumerate(shown):
-        series = [Series(styles[arm.label], _curves(arm, name)) for arm in sweep.arms]
-        axis = CURVE_AXES.get(name, name.replace("_", " "))
-        svg = curve_panel(
-            series,
-            name=f"curve-{index}",
-            title=f"{axis} over trained tokens, one line per arm",
-            axis=axis,
-        )
-        if svg:
-            seeds = " / ".join(str(len(each.runs)) for each in series)
-            caption = CURVE_NOTES.get(name, "") + (
-                f"Mean over seeds (n = {seeds}, in the order of the arms); the band reaches from "
-                "the lowest to the highest seed. Long curves are averaged in 100 bins; the first "
-                "5 % of training lie outside the picture."
-            )
-            pictures.append(Picture(axis, svg, caption))
-    return tuple(pictures)
+    shown = sorted(names - set(HIDDEN_CURVES), key=_place)
+    drawn = [_curve_picture(sweep, styles, index, name) for index, name in enumerate(shown)]
+    first, rest = drawn[:1], drawn[1:]
+    scores = [
+        _trajectory_picture(found, styles, index) for index, found in enumerate(trajectories(sweep))
+    ]
+    return tuple(picture for picture in [*first, *scores, *rest] if picture.svg)
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+
+
+def _curve_picture(sweep: Sweep, styles: dict[str, ArmStyle], index: int, name: str) -> Picture:
+    series = [Series(styles[arm.label], _curves(arm, name)) for arm in sweep.arms]
+    axis = CURVE_AXES.get(name, name.replace("share_", "share of ").replace("_", " "))
+    whole = name.startswith(WHOLE)
+    svg = curve_panel(
+        series,
+        name=f"curve-{index}",
+        title=f"{axis} over trained tokens, one line per arm",
+        axis=axis,
+        whole=whole,
+    )
+    seeds = " / ".join(str(len(each.runs)) for each in series)
+    caption = CURVE_NOTES.get(name, "") + (
+        f"Mean over seeds (n = {seeds}, in the order of the arms); the band reaches from "
+        "the lowest to the highest seed. Long curves are averaged in 100 bins"
+    )
+    caption += "." if whole else "; the first 5 % of training lie outside the picture."
+    return Picture(axis, svg, caption)
+
+
+def _trajectory_picture(found: Trajectory, styles: dict[str, ArmStyle], index: int) -> Picture:
+    axis = f"{found.benchmark.replace('_', ' ')}: {metric_words(found.metric)}"
+    svg = curve_panel(
+        [Series(styles[label], runs) for label, runs in found.runs.items()],
+        name=f"trajectory-{index}",
+        title=f"{axis} of the checkpoints along training, one line per arm",
+        axis=metric_words(found.metric),
+        whole=True,
+    )
+    seeds = " / ".join(str(len(runs)) for runs in found.runs.values())
+    caption = f"Checkpoints along training; mean over seeds (n = {seeds}), band from the lowest "
+    return Picture(axis, svg, caption + "to the highest seed.")
 
 
 def _curves(arm: Arm, name: str) -> list[tuple[Floats, Floats]]:

@@ -73,6 +73,9 @@ def decide(
     saturated = [name for name, state in states.items() if state == "saturated"]
     growing = [name for name, state in states.items() if state == "growing"]
     clusters = CLUSTERS[settings.clusters]
+    if not any(trend.num_points for trend in trends.values()):
+        reason = f"Fewer than {settings.window} checkpoints since the last change."
+        return _hold(now, weights, trends, reason)
     if not saturated:
         return _hold(now, weights, trends, "No cluster has saturated.")
     agreed = [_agreed(settings, past, trends, name) for name in saturated]

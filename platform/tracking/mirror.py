@@ -151,6 +151,12 @@ def _metrics(run: Run) -> list["Metric"]:
         for tokens, value in zip(curve.tokens, curve.values, strict=True)
         if math.isfinite(value)
     ]
+    metrics += [
+        Metric(f"{o.protocol}/{o.benchmark}/{o.metric}", o.score, 0, scored.tokens)
+        for scored in run.trajectory
+        for o in scored.outcomes
+        if math.isfinite(o.score)
+    ]
     final = scores_of(run)
     last = 0
     if run.cost is not None:

@@ -179,6 +179,6 @@ def test_every_point_of_a_picture_says_its_numbers(read: Read, sweep: Sweep, rep
 
 def test_figures_take_their_colours_from_the_page(read: Read, report: Path) -> None:
     pictures = re.findall(r"<svg.*?</svg>", read(report).text, flags=re.DOTALL)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     assert not [colour for svg in pictures for colour in re.findall(r":\s*#[0-9a-f]{6}", svg)]
     assert all("var(--arm-0)" in svg for svg in pictures)
