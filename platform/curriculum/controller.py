@@ -18,6 +18,7 @@ from davinci.platform.curriculum.trend import Trend, fit_trend
 
 Action = Literal["hold", "shift", "bring in qa"]
 Weights = Mapping[str, float]
+OVERALL = "all together"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,9 @@ def decide(
     now = history[-1].tokens
     trends = _trends(settings, history, past)
     states = {name: trend.state for name, trend in trends.items()}
-    saturated = [name for name, state in states.items() if state == "saturated"]
-    growing = [name for name, state in states.items() if state == "growing"]
     clusters = CLUSTERS[settings.clusters]
+    saturated = [name for name in clusters if states.get(name) == "saturated"]
+    growing = [name for name in clusters if states.get(name) == "growing"]
     if not any(trend.num_points for trend in trends.values()):
         reason = f"Fewer than {settings.window} checkpoints since the last change."
         return _hold(now, weights, trends, reason)
@@ -87,10 +88,11 @@ def decide(
             return Decision(tokens=now, action="shift", weights=moved, reason=reason, trends=trends)
         reason = f"{_list(ready)} saturated, but has no weight left to give."
         return _hold(now, weights, trends, reason)
-    if not growing and _nothing_grew(settings, past):
+    if not growing and trends[OVERALL].state == "saturated" and _nothing_grew(settings, past):
         frac = _next_qa(settings, weights)
         if frac is not None and "qa" in available:
-            reason = f"No cluster is seen to grow, so shifting no longer pays: {frac:.0%} qa."
+            reason = "No cluster is seen to grow, and all together have saturated, so shifting no "
+            reason += f"longer pays: {frac:.0%} qa."
             mixed = _with_qa(weights, frac, [d for names in clusters.values() for d in names])
             return Decision(
                 tokens=now, action="bring in qa", weights=mixed, reason=reason, trends=trends
@@ -126,21 +128,34 @@ def from_plain(plain: Mapping[str, Any]) -> Decision:
 def _trends(
     settings: ControllerSettings, history: Sequence[Observation], past: Sequence[Decision]
 ) -> dict[str, Trend]:
-    """Return each cluster's trend over the last window; none until one is full since an action."""
+    """Return each cluster's trend over the last window; not fitted until one is full.
+
+    A window begins after the last action. All together are the mean of the clusters' scores, each
+    relative to its own level.
+    """
     acted = [decision.tokens for decision in past if decision.acts]
     since = [seen for seen in history if not acted or seen.tokens > acted[-1]]
     recent = since[-settings.window :]
     complete = len(recent) == settings.window
-    found = {}
-    for name in CLUSTERS[settings.clusters]:
-        points = [(seen.tokens, seen.scores[name]) for seen in recent if name in seen.scores]
-        found[name] = fit_trend(
-            [tokens for tokens, _ in points] if complete else [],
-            [score for _, score in points] if complete else [],
+    names = [n for n in CLUSTERS[settings.clusters] if all(n in seen.scores for seen in recent)]
+    levels = {name: _level([seen.scores[name] for seen in recent]) for name in names}
+    series = {name: [seen.scores[name] for seen in recent] for name in names}
+    series[OVERALL] = [
+        sum(seen.scores[name] / levels[name] for name in names) / len(names) for seen in recent
+    ]
+    return {
+        name: fit_trend(
+            [seen.tokens for seen in recent] if complete else [],
+            scores if complete else [],
             confidence=settings.confidence,
             min_gain=settings.min_gain,
         )
-    return {name: trend for name, trend in found.items() if trend.num_points or not complete}
+        for name, scores in series.items()
+    }
+
+
+def _level(scores: Sequence[float]) -> float:
+    return max(abs(sum(scores) / len(scores)), 1e-12)
 
 
 def _agreed(
@@ -159,7 +174,7 @@ def _nothing_grew(settings: ControllerSettings, past: Sequence[Decision]) -> boo
     before = list(past)[len(past) - wanted :] if wanted else []
     calm = [
         not decision.acts
-        and any(trend.state == "saturated" for trend in decision.trends.values())
+        and decision.trends[OVERALL].state == "saturated"
         and all(trend.state != "growing" for trend in decision.trends.values())
         for decision in before
     ]
