@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from davinci.data_levels.document import Domain
-from davinci.data_levels.tokens.shards import Tokens, load_question_ranges, load_shards
+from davinci.data_levels.tokens.read import Tokens, load_question_ranges, load_shards
 from davinci.models.module import MicroBatch
 from davinci.platform.training.sampler import MixtureSampler, Windows
 

@@ -18,7 +18,7 @@ from davinci.data_levels.document import Domain
 from davinci.models.build import build_model, load_model, qwen2_config
 from davinci.models.module import LanguageModule
 from davinci.models.network import Network, compile_layers, recompute_activations
-from davinci.models.process import prepare_process
+from davinci.models.process import prepare_process, suitable_attention
 from davinci.models.settings import ModelSettings
 from davinci.models.size import flops_per_token, num_parameters
 from davinci.platform.config.identity import digest
@@ -120,7 +120,14 @@ def train_segment(
         found=found,
         interval_s=runtime.snapshot_interval_s,
     )
-    with with_advice(settings, runtime, batches.micro_batch_size):
+    with (
+        with_advice(settings, runtime, batches.micro_batch_size),
+        suitable_attention(
+            on_cpu=not _on_gpu(runtime),
+            low=settings.precision != "32-true",
+            context_length=settings.model.context_length,
+        ),
+    ):
         module = _module(settings, parent, runtime, batches)
         _fit(module, loader, [recorder, keeper], settings, runtime)
     usage = {

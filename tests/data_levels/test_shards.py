@@ -16,13 +16,13 @@ from tests.small_corpora import (
 
 from davinci.data_levels.corpus import write_documents
 from davinci.data_levels.tokens import pieces
-from davinci.data_levels.tokens.shards import (
+from davinci.data_levels.tokens.read import (
     load_document_offsets,
     load_question_ranges,
     load_shards,
     load_shards_manifest,
-    write_shards,
 )
+from davinci.data_levels.tokens.shards import write_shards
 from davinci.data_levels.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 FILES = ("documents.npy", "manifest.json", "questions.npy", "tokens.npy")

@@ -22,7 +22,8 @@ from transformers import PreTrainedTokenizerFast
 
 from davinci.data_levels.corpus import write_documents
 from davinci.data_levels.document import Document
-from davinci.data_levels.tokens.shards import load_question_ranges, load_shards, write_shards
+from davinci.data_levels.tokens.read import load_question_ranges, load_shards
+from davinci.data_levels.tokens.shards import write_shards
 from davinci.data_levels.tokens.tokenizer import (
     check_tokenizer,
     end_of_text_id,

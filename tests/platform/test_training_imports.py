@@ -15,6 +15,38 @@ print(sorted({"mlflow", "hydra", "sqlalchemy"} & set(sys.modules)))
 """
 
 
+BARE = """
+import sys
+import torch, torch._dynamo, lightning, transformers, omegaconf
+
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"{name} is not on this machine", name=name)
+
+MISSING = {
+    "mlflow", "hydra", "sqlalchemy", "datatrove", "orjson", "zstandard", "pandas", "pyarrow",
+    "scipy", "statsmodels", "sklearn", "rich", "datasets", "ftfy", "resiliparse", "fastwarc",
+    "py3langid", "jinja2", "matplotlib", "threadpoolctl",
+}
+sys.meta_path.insert(0, Bare())
+import davinci.platform.training.entry
+import davinci.platform.training.processes
+print("trains")
+"""
+
+
+def test_a_machine_with_torch_lightning_transformers_and_omegaconf_alone_can_train() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BARE],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCES)},
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == ("trains", 0), done.stderr
+
+
 def test_training_and_evaluation_run_alone_and_their_settings_are_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
