@@ -3,6 +3,7 @@
 davinci status              sweeps and tasks of the store
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
+davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
 davinci ui                  the MLflow UI on the right database
 """
 
@@ -53,13 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     document.add_argument("--domain", default="", help="look in this domain only")
     document.add_argument("--full", action="store_true", help="show whole texts")
     document.set_defaults(run=_document)
+    export = commands.add_parser("export", help="a checkpoint as a Hugging Face folder")
+    export.add_argument("checkpoint", help="first digits of a segment's digest")
+    export.add_argument("to", type=Path, help="folder to write")
+    export.set_defaults(run=_export)
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    for command in (status, report, document, ui):
+    for command in (status, report, document, export, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
-    for command in (status, report, document):
+    for command in (status, report, document, export):
         command.add_argument("--store", default="", help="address of a store elsewhere")
     return parser
 
@@ -117,6 +122,21 @@ def _document(arguments: argparse.Namespace) -> int:
         hint = f" Ids like it: {', '.join(near)}." if near else ""
         raise NothingThere(f"No corpus of this store has a document {arguments.id!r}.{hint}")
     print_life(panels, Console())
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from davinci.reports.export import UnknownCheckpoint, export_checkpoint
+
+    engine = _open(arguments)
+    output_dir = arguments.output_dir.absolute()
+    try:
+        digest = export_checkpoint(engine, output_dir, arguments.checkpoint, arguments.to)
+    except (UnknownCheckpoint, FileExistsError) as error:
+        raise NothingThere(str(error)) from None
+    finally:
+        engine.dispose()
+    print(f"{arguments.to}: checkpoint {digest[:12]}, to be loaded by transformers.")
     return 0
 
 
