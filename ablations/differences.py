@@ -1,5 +1,6 @@
 """Which fields of the arms' resolved configurations differ, and which axis explains it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,13 @@ from typing import Any
 from davinci.platform.store.records import Arm, Sweep
 
 MISSING = "(absent)"
+
+_LENGTHS = (
+    "stages.*.tokens",
+    "stages.*.batches",
+    "stages.*.warmup_tokens",
+    "stages.*.decay_tokens",
+)
 
 AXIS_FIELDS: Mapping[str, tuple[str, ...]] = {
     "data": ("data.source", "data.levels", "data.level_settings", "data.tokenizer"),
@@ -19,30 +27,15 @@ AXIS_FIELDS: Mapping[str, tuple[str, ...]] = {
     "data.below": ("data.source.options.below",),
     "data.level": ("data.levels",),
     "mixture": ("stages.*.weights",),
-    "curriculum": (
-        "stages.*.name",
-        "stages.*.tokens",
-        "stages.*.weights",
-        "stages.*.schedule",
-        "stages.*.warmup_tokens",
-        "stages.*.lr_start_frac",
-        "stages.*.lr_end_frac",
-    ),
-    "scale": (
-        "model",
-        "data.tokenizer_vocab_size",
-        "optimizer.lr_peak",
-        "stages.*.tokens",
-        "stages.*.batch_tokens",
-        "stages.*.warmup_tokens",
-    ),
+    "curriculum": ("stages", "parent", "controller"),
+    "curriculum.mask_questions": ("stages.*.mask_questions",),
+    "curriculum.parent": ("parent",),
+    "curriculum.adaptive": ("controller",),
+    "scale": ("model", "data.tokenizer_vocab_size", "optimizer.lr_peak", *_LENGTHS),
     "scale.vocab_size": ("model.vocab_size", "data.tokenizer_vocab_size"),
-    "scale.tokens": ("stages.*.tokens", "stages.*.warmup_tokens"),
-    "scale.batch_tokens": (
-        "stages.*.batch_tokens",
-        "stages.*.tokens",  # whole batches: the last one is rounded
-        "stages.*.warmup_tokens",
-    ),
+    "scale.tokens": _LENGTHS,
+    "scale.chinchilla": _LENGTHS,
+    "scale.batch_tokens": _LENGTHS,  # of whole batches: the last one is rounded
     "scale.lr_peak": ("optimizer.lr_peak",),
     "scale.warmup_frac": ("stages.*.warmup_tokens",),
     "trainer": (
@@ -58,6 +51,20 @@ AXIS_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """What each axis of the command line may change in the resolved recipe; `*` is any one part."""
 
+STAGE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "qa_frac": ("weights",),
+    "level": ("levels",),
+    "level_of": ("levels",),
+    "schedule": ("schedule", "decay_tokens"),
+    "warmup": ("warmup_tokens",),
+    "warmup_frac": ("warmup_tokens",),
+    "decay_frac": ("decay_tokens",),
+    "batch": ("batches",),
+    "ramp": ("batches",),
+    "checkpoints": ("num_checkpoints",),
+}
+"""Fields of `curriculum.stages.N` -> those of the resolved stage, where they have other names."""
+
 RENAMED: Mapping[str, str] = {
     "data.level_of": "data.levels",
     "data.rules": "data.level_settings.rules",
@@ -72,6 +79,7 @@ RENAMED: Mapping[str, str] = {
     "data.on_violation": "data.level_settings.on_violation",
     "mixture.weights": "stages.*.weights",
     "curriculum.stages": "stages",
+    "curriculum.controller": "controller",
     "scale": "model",
     "trainer": "optimizer",
 }
@@ -152,10 +160,20 @@ def _axis_between(field: str, arm: Arm, reference: Arm, *, absent: bool) -> str:
 def _covers(axis: str, field: str) -> bool:
     if axis in AXIS_FIELDS:
         return any(_is_under(field, prefix) for prefix in AXIS_FIELDS[axis])
+    if stage := re.fullmatch(r"curriculum\.stages\.(\d+)\.(\w+)(\..+)?", axis):
+        return _stage_covers(stage[1], stage[2], stage[3] or "", field)
     for old, new in RENAMED.items():
         if axis == old or axis.startswith(f"{old}."):
             return _is_under(field, new + axis.removeprefix(old))
     return _is_under(field, axis)
+
+
+def _stage_covers(number: str, name: str, rest: str, field: str) -> bool:
+    """Return whether a field of one stage of the command line decides a field of the recipe."""
+    if name == "tokens_frac":  # where one stage ends, the next begins
+        return any(_is_under(field, prefix) for prefix in _LENGTHS)
+    names = STAGE_FIELDS.get(name, (f"{name}{rest}",))
+    return any(_is_under(field, f"stages.{number}.{own}") for own in names)
 
 
 def _makes_stages(axis: str, field: str) -> bool:

@@ -39,7 +39,7 @@ class Memory:
 def training_memory(
     settings: ModelSettings,
     *,
-    precision: Literal["32-true", "bf16-mixed", "bf16-true"],
+    precision: Literal["32-true", "bf16-mixed"],
     micro_batch_size: int,
     recompute: bool = False,
     num_shards: int = 1,
@@ -48,7 +48,7 @@ def training_memory(
 
     Args:
         settings: Shape of the model; sequences have its full context.
-        precision: As trained; `bf16-true` is as `bf16-mixed` here.
+        precision: As trained.
         micro_batch_size: Sequences of a forward pass.
         recompute: Whether layers keep their input alone.
         num_shards: Processes that share weights, gradients and moments (FSDP2).
@@ -93,7 +93,7 @@ def largest_micro_batch(
     settings: ModelSettings,
     memory_bytes: int,
     *,
-    precision: Literal["32-true", "bf16-mixed", "bf16-true"],
+    precision: Literal["32-true", "bf16-mixed"],
     share: int,
     recompute: bool = False,
     num_shards: int = 1,

@@ -12,7 +12,7 @@ from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.places import sqlite_path
 from davinci.platform.config.runtime import TrainingRuntime
 from davinci.platform.describe import describe
-from davinci.platform.execute.devices import num_device_slots
+from davinci.platform.execute.devices import visible_gpus
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.local import LocalExecutor, Outcome
 from davinci.platform.execute.view import View
@@ -70,7 +70,7 @@ def _check_devices(training: TrainingRuntime) -> None:
         allowed = ("auto", "cpu")
         field = "trainer.accelerator"
         raise ConfigError([Problem(field=field, value="gpu", rule=rule, allowed=allowed)])
-    there = num_device_slots(training.accelerator)
+    there = len(visible_gpus(training.accelerator))
     if there and training.devices > there:
         rule = f"there are {there} GPUs on this machine."
         value = str(training.devices)

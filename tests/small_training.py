@@ -34,7 +34,9 @@ SETTINGS = SegmentSettings(
     lr=LAW,
     seed=0,
 )
-RUNTIME = TrainingRuntime(accelerator="cpu", log_interval_steps=5, snapshot_interval_s=0)
+RUNTIME = TrainingRuntime(
+    accelerator="cpu", log_interval_steps=5, snapshot_interval_s=0, snapshot_max_frac=1.0
+)
 
 Shards = Mapping[Domain, Path]
 

@@ -11,7 +11,7 @@ from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import PROTOCOLS
 from davinci.platform.config.rules import finite, one_of, positive
 
-PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
+PRECISIONS = ("32-true", "bf16-mixed")
 EXECUTORS = ("local",)
 
 

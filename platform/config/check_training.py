@@ -78,6 +78,7 @@ def _check_trainer(trainer: dict[str, Any]) -> list[Problem]:
         if trainer[limit] < 0:
             field, value = f"trainer.{limit}", f"{trainer[limit]:g}"
             problems.append(Problem(field=field, value=value, rule="cannot be negative."))
+    problems += within("trainer.snapshot_max_frac", trainer["snapshot_max_frac"], 0.001, 1)
     problems += one_of("trainer.strategy", trainer["strategy"], STRATEGIES)
     problems += one_of("trainer.keep", trainer["keep"], KEPT)
     return problems + one_of("trainer.accelerator", trainer["accelerator"], ACCELERATORS)

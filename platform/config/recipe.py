@@ -17,7 +17,7 @@ from davinci.platform.curriculum.settings import ControllerSettings
 Protocol = Literal["bpb", "ppl", "generative"]
 PROTOCOLS: tuple[Protocol, ...] = ("bpb", "ppl", "generative")
 Schedule = Literal["constant", "cosine", "linear", "wsd"]
-Precision = Literal["32-true", "bf16-mixed", "bf16-true"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

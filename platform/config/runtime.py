@@ -22,6 +22,7 @@ class TrainingRuntime:
         compile: Whether decoder layers are compiled by torch.
         log_interval_steps: Optimizer steps between two points of the curves.
         snapshot_interval_s: Seconds between two snapshots to resume from; 0 takes none.
+        snapshot_max_frac: Most of the time that snapshots may take; they stand further apart then.
         max_epochs: Most passes over a domain's tokens, in the whole run; 0 sets no limit.
     """
 
@@ -35,6 +36,7 @@ class TrainingRuntime:
     compile: bool = False
     log_interval_steps: int = 20
     snapshot_interval_s: float = 300.0
+    snapshot_max_frac: float = 0.05
     max_epochs: float = 0.0
 
 

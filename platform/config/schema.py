@@ -278,6 +278,7 @@ class TrainerConfig:
     compile: bool = runtime(False)
     log_interval_steps: int = runtime(20)
     snapshot_interval_s: float = runtime(300.0)
+    snapshot_max_frac: float = runtime(0.05)
     max_epochs: float = runtime(0.0)
     keep: str = runtime("all")
 

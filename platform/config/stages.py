@@ -73,6 +73,7 @@ def _parts(stages: Sequence[Mapping[str, Any]]) -> list[_Part]:
 def _stage(plain: Mapping[str, Any], index: int, batches: tuple[BatchStep, ...]) -> StageSettings:
     stage, scale = plain["curriculum"]["stages"][index], plain["scale"]
     tokens = sum(part.tokens for part in batches)
+    masked = plain["curriculum"]["mask_questions"]
     decay_frac = stage["decay_frac"] if stage["schedule"] == "wsd" else 0.0
     return StageSettings(
         name=f"stage-{index + 1}",
@@ -85,7 +86,7 @@ def _stage(plain: Mapping[str, Any], index: int, batches: tuple[BatchStep, ...])
         decay_tokens=_whole(tokens, decay_frac, scale["batch_tokens"]),
         lr_start_frac=float(stage["lr_start_frac"]),
         lr_end_frac=float(stage["lr_end_frac"]),
-        mask_questions=stage["mask_questions"],
+        mask_questions=stage["mask_questions"] if masked is None else masked,
         num_checkpoints=stage["checkpoints"],
     )
 

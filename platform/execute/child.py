@@ -6,6 +6,7 @@ does, also when nothing more comes through.
 
 import contextlib
 import ctypes
+import os
 import resource
 import signal
 import sys
@@ -38,9 +39,11 @@ class Ended(NamedTuple):
     usage: Usage
 
 
-def main(frozen: Path, pipe: Connection) -> None:
-    """Do one task, reporting through `pipe`."""
+def main(frozen: Path, pipe: Connection, gpus: tuple[str, ...] = ()) -> None:
+    """Do one task, reporting through `pipe`; it sees the given GPUs alone, if there are any."""
     die_with_parent()
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     started = time.perf_counter()
     cause = error = ""
     try:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from davinci.platform.config.runtime import Runtime
 from davinci.platform.execute import child
-from davinci.platform.execute.devices import DEVICE_KINDS, num_cores, num_device_slots
+from davinci.platform.execute.devices import Need, allot, need_of, num_cores, visible_gpus
 from davinci.platform.execute.keep import prunable, usable_artifacts
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.view import View
@@ -40,6 +40,8 @@ class Job:
     task: Task
     process: ForkServerProcess
     pipe: Connection
+    need: Need
+    gpus: tuple[str, ...]
     started: float = field(default_factory=time.monotonic)
     ended: child.Ended | None = None
 
@@ -62,7 +64,7 @@ class LocalExecutor:
         self._layout = Layout(runtime.output_dir)
         self._ledger = Ledger(engine, new_owner())
         self._slots = runtime.workers or max(1, num_cores() // runtime.training.num_threads)
-        self._device_slots = num_device_slots(runtime.training.accelerator) or self._slots
+        self._gpus = visible_gpus(runtime.training.accelerator)
         self._done: set[str] = set()
         self._elsewhere: set[str] = set()
         self._failed: dict[str, str] = {}
@@ -134,29 +136,42 @@ class LocalExecutor:
             broken = [d for d in task.inputs.values() if d in self._failed or d in self._skipped]
             if broken:
                 self._skip(todo.pop(digest), broken[0])
-            elif len(self._jobs) >= self._slots:
+            elif self._free_slots() < 1:
                 return
-            elif self._has_room(task) and all(d in self._done for d in task.inputs.values()):
+            elif all(d in self._done for d in task.inputs.values()):
+                need = need_of(task, self._runtime.training, on_gpu=bool(self._gpus))
+                gpus = self._allot(need)
+                if gpus is None:
+                    continue
                 if self._ledger.claim(digest):
-                    self._start(todo.pop(digest))
+                    self._start(todo.pop(digest), need, gpus)
                 elif self._ledger.states([digest])[digest] == "done":
                     self._done.add(digest)
                     self._elsewhere.add(digest)
                     self._view.finished(todo.pop(digest), "done elsewhere", 0.0)
 
-    def _has_room(self, task: Task) -> bool:
-        """Return whether a device is free for a task that needs one."""
-        on_device = [job for job in self._jobs.values() if job.task.kind in DEVICE_KINDS]
-        return task.kind not in DEVICE_KINDS or len(on_device) < self._device_slots
+    def _free_slots(self) -> int:
+        return self._slots - sum(job.need.slots for job in self._jobs.values())
 
-    def _start(self, task: Task) -> None:
+    def _allot(self, need: Need) -> tuple[str, ...] | None:
+        taken = {gpu for job in self._jobs.values() for gpu in job.gpus}
+        return allot(
+            need,
+            free_slots=self._free_slots(),
+            free_gpus=tuple(gpu for gpu in self._gpus if gpu not in taken),
+            alone=not self._jobs,
+        )
+
+    def _start(self, task: Task, need: Need, gpus: tuple[str, ...]) -> None:
         self._layout.clear_drafts(task)
         frozen = freeze(task, self._plan.tasks, self._layout, self._runtime)
         mine, theirs = self._context.Pipe()
-        process = self._context.Process(target=child.main, args=(frozen, theirs), daemon=False)
+        process = self._context.Process(
+            target=child.main, args=(frozen, theirs, gpus), daemon=False
+        )
         process.start()
         theirs.close()
-        self._jobs[task.digest] = Job(task=task, process=process, pipe=mine)
+        self._jobs[task.digest] = Job(task=task, process=process, pipe=mine, need=need, gpus=gpus)
         self._view.started(task)
 
     def _listen(self) -> None:

@@ -44,6 +44,7 @@ class Keeper(Callback):
         parent: Path | None,
         found: Found | None,
         interval_s: float,
+        max_frac: float,
     ) -> None:
         """Take where to write, and where to begin: at a snapshot, a parent, or nothing."""
         super().__init__()
@@ -52,7 +53,8 @@ class Keeper(Callback):
         self._identity = identity
         self._parent = parent
         self._found = found
-        self._interval_s = interval_s
+        self._interval_s = self._wait_s = interval_s
+        self._max_frac = max_frac
         self._last_s = 0.0
         self._asked_to_stop = False
         self._handlers: dict[signal.Signals, Any] = {}
@@ -87,7 +89,7 @@ class Keeper(Callback):
         if pl_module.step == self._step:
             return
         self._step = pl_module.step
-        due = self._interval_s > 0 and time.monotonic() - self._last_s >= self._interval_s
+        due = self._interval_s > 0 and time.monotonic() - self._last_s >= self._wait_s
         stop, due = _agree(pl_module, self._asked_to_stop, due)
         if (due or stop) and self._step < trainer.max_steps + _first_step(pl_module):
             self._snapshot(pl_module)
@@ -96,6 +98,7 @@ class Keeper(Callback):
 
     def _snapshot(self, module: LanguageModule) -> None:
         self._recorder.check()
+        begun_s = time.monotonic()
         model, optimizer = _parts(module)
         take_snapshot(
             self._out,
@@ -106,6 +109,8 @@ class Keeper(Callback):
             recorder=self._recorder.state(),
         )
         self._last_s = time.monotonic()
+        took_s = self._last_s - begun_s
+        self._wait_s = max(self._interval_s, took_s * (1 / self._max_frac - 1))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoint: a whole model, and the optimizer in parts if it is in parts."""

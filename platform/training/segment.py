@@ -46,7 +46,6 @@ from davinci.platform.training.strategy import (
     Place,
     build_strategy,
     is_sharded,
-    lightning_precision,
     place,
     shard_network,
 )
@@ -119,6 +118,7 @@ def train_segment(
         parent=parent,
         found=found,
         interval_s=runtime.snapshot_interval_s,
+        max_frac=runtime.snapshot_max_frac,
     )
     with (
         with_advice(settings, runtime, batches.micro_batch_size),
@@ -250,7 +250,7 @@ def _fit(
             devices=runtime.devices,
             num_nodes=runtime.num_nodes,
             strategy=build_strategy(runtime),
-            precision=lightning_precision(settings.precision),
+            precision=settings.precision,
             max_steps=settings.num_steps - module.first_step,
             accumulate_grad_batches=num_micro_batches,
             callbacks=callbacks,

@@ -57,11 +57,6 @@ def build_strategy(runtime: TrainingRuntime) -> Strategy | str:
     return DDPStrategy(gradient_as_bucket_view=True)
 
 
-def lightning_precision(precision: Precision) -> Precision:
-    """Return the precision under Lightning's name; `bf16-true` keeps its weights in float32 too."""
-    return "bf16-mixed" if precision == "bf16-true" else precision
-
-
 def shard_network(network: Network, mesh: DeviceMesh, precision: Precision) -> None:
     """Split every decoder layer, and what is left, over the processes of `mesh`, in place.
 

@@ -187,3 +187,10 @@ def test_tokens_come_as_multiples_of_chinchilla(loader: ConfigLoader) -> None:
     total = sum(s.tokens for s in recipe.stages)
     outside = parameters_outside_embeddings(recipe.model)
     assert 0 <= 2 * 20 * outside - total < 20_480, "whole batches of twice 20 tokens a parameter"
+
+
+def test_one_field_masks_the_questions_of_every_stage(loader: ConfigLoader) -> None:
+    words = ("curriculum=davinci", "curriculum.mask_questions=true")
+    assert all(s.mask_questions for s in recipe_of(loader, *words).stages)
+    one = recipe_of(loader, "curriculum=davinci", "curriculum.stages.3.mask_questions=true").stages
+    assert [s.mask_questions for s in one] == [False, False, False, True]
