@@ -61,10 +61,15 @@ def check_places(request: Request) -> None:
     check_store(request.runtime.store_url)
     _check_mlflow(request.runtime.mlflow_url, request.runtime.store_url)
     if not request.dry_run:
-        _check_devices(request.runtime.training)
+        check_devices(request.runtime.training)
 
 
-def _check_devices(training: TrainingRuntime) -> None:
+def check_devices(training: TrainingRuntime) -> None:
+    """Check that the GPUs that training asks for are on this machine.
+
+    Raises:
+        ConfigError: If they are not.
+    """
     if training.accelerator == "gpu" and not may_have_gpu():
         rule = "there is no GPU on this machine."
         allowed = ("auto", "cpu")

@@ -17,6 +17,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, func, select
 
+from davinci.platform.config.errors import ConfigError
+from davinci.platform.config.runtime import TrainingRuntime
+from davinci.platform.launch import check_devices
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 from davinci.platform.store.read import list_sweeps, load_sweep
@@ -279,6 +282,16 @@ def test_bad_input_ends_with_code_two_before_anything_is_built(
     assert hint in run.stderr
     assert "Traceback" not in run.stderr
     assert not list((tmp_path / "outputs").glob("artifacts"))
+
+
+def test_more_gpus_than_there_are_is_one_error_before_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("davinci.platform.launch.may_have_gpu", lambda: True)
+    monkeypatch.setattr("davinci.platform.launch.visible_gpus", lambda accelerator: ("0", "1"))
+    with pytest.raises(ConfigError, match=r"trainer\.devices=4: there are 2 GPUs"):
+        check_devices(TrainingRuntime(accelerator="gpu", devices=4))
+    check_devices(TrainingRuntime(accelerator="gpu", devices=2))
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

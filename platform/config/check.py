@@ -9,7 +9,8 @@ from davinci.platform.config.check_training import check_training
 from davinci.platform.config.compose import known_fields
 from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import PROTOCOLS
-from davinci.platform.config.rules import finite, one_of, positive
+from davinci.platform.config.rules import finite, one_of, positive, within
+from davinci.platform.curriculum.settings import CLUSTERS, MIN_POINTS
 
 PRECISIONS = ("32-true", "bf16-mixed")
 EXECUTORS = ("local",)
@@ -29,6 +30,7 @@ def check_values(plain: dict[str, Any]) -> list[Problem]:
         *check_weights("mixture.weights", plain["mixture"]["weights"]),
         *check_training(plain),
         *check_curriculum(plain),
+        *_check_controller(plain["curriculum"]),
         *_check_choices(plain),
         *_check_counts(plain),
     ]
@@ -53,6 +55,28 @@ def _check_choices(plain: dict[str, Any]) -> list[Problem]:
         problems.append(Problem(field="evaluation.protocols", value="[]", rule=rule))
     problems += one_of("trainer.precision", plain["trainer"]["precision"], PRECISIONS)
     problems += one_of("executor.name", plain["executor"]["name"], EXECUTORS)
+    return problems
+
+
+def _check_controller(curriculum: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with the controller, where there is one."""
+    if not curriculum["adaptive"]:
+        return []
+    given, field = curriculum["controller"], "curriculum.controller"
+    problems = one_of(f"{field}.protocol", given["protocol"], PROTOCOLS)
+    problems += one_of(f"{field}.clusters", given["clusters"], tuple(CLUSTERS))
+    problems += within(f"{field}.window", given["window"], MIN_POINTS, 1000)
+    problems += positive(f"{field}.patience", given["patience"])
+    problems += within(f"{field}.confidence", given["confidence"], 0.5, 0.9999)
+    problems += within(f"{field}.step", given["step"], 0, 1)
+    problems += within(f"{field}.floor", given["floor"], 0, 1)
+    for frac in given["qa_fracs"]:
+        problems += within(f"{field}.qa_fracs", frac, 0, 1)
+    looks = sum(stage["checkpoints"] for stage in curriculum["stages"]) - 1
+    if not problems and looks < given["window"] + given["patience"] - 1:
+        rule = f"the stages have {looks} checkpoints before the last, too few to ever decide; "
+        rule += f"window and patience ask for {given['window'] + given['patience'] - 1}."
+        problems.append(Problem(field=f"{field}.window", value=str(given["window"]), rule=rule))
     return problems
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from davinci.data_levels.chain import LEVELS, chain_of
+from davinci.data_levels.document import Domain
 from davinci.data_levels.levels.classifiers.classifier import check_classifier
 from davinci.data_levels.levels.selection.rules import check_rules
 from davinci.data_levels.settings import ENVIRONMENT_DOMAINS
@@ -45,7 +46,7 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
     return [
         *_check_depth(data, recipe),
         *_check_labels(data, recipe),
-        *_check_domains(data, recipe),
+        *_check_domains(plain, recipe),
         *_check_items(data, recipe),
         *_check_worlds(plain, recipe),
     ]
@@ -73,9 +74,8 @@ def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
     problems = []
     reached = reachable_levels(recipe.data.source, recipe.data.level_settings)
     wanted = {domain for stage in recipe.stages for domain in stage.weights}
-    for domain, name in recipe.data.levels.items():
-        chain, own = chain_of(name), data["level_of"][domain] is not None
-        field = f"data.level_of.{domain}" if own else "data.level"
+    for field, domain, name in _levels(data, recipe):
+        chain = chain_of(name)
         if keeps_published(recipe.data.source) and "+" not in name:
             continue
         if missing := [level for level in chain if level not in reached]:
@@ -89,6 +89,18 @@ def _check_depth(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
             rule += f", such as L6+{chain[-1]}." if chain[-1] != "L7" else "."
             problems.append(Problem(field=field, value=name, rule=rule))
     return list(dict.fromkeys(problems))
+
+
+def _levels(data: dict[str, Any], recipe: Recipe) -> list[tuple[str, Domain, str]]:
+    """Return the levels that are asked for: field, domain and chain, of stages too."""
+    found = []
+    for domain, name in recipe.data.levels.items():
+        own = data["level_of"][domain] is not None
+        found.append((f"data.level_of.{domain}" if own else "data.level", domain, name))
+    for index, stage in enumerate(recipe.stages):
+        field = f"curriculum.stages.{index}.level"
+        found += [(field, domain, name) for domain, name in stage.levels.items()]
+    return found
 
 
 def _unwritten(source: str, missing: str, last: str, reached: tuple[str, ...]) -> str:
@@ -108,30 +120,43 @@ def _check_labels(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
     return [Problem(field="data.classifier.labels", value="teacher", rule=rule)]
 
 
-def _check_domains(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
+def _check_domains(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
     """Return what a domain's source lacks at the level that the domain is asked for."""
+    data = plain["data"]
     problems: list[Problem] = []
-    wanted = dict.fromkeys(domain for stage in recipe.stages for domain in stage.weights)
-    for domain in wanted:
-        level = recipe.data.levels[domain]
+    wanted = {
+        (domain, stage.levels.get(domain, recipe.data.levels[domain])): _weight_field(plain, index)
+        for index, stage in reversed(list(enumerate(recipe.stages)))
+        for domain in stage.weights
+    }
+    for (domain, level), field in wanted.items():
         source = narrowed(recipe.data.source, level)
         if told := _told(partial(check_source, source)):
             problems += told
         elif domain not in (available := available_domains(source)):
             rule = f"data={data['source']} has no documents of this domain for {level}; "
             rule += "give it weight 0."
-            field = f"mixture.weights.{domain}"
-            problems.append(Problem(field=field, value="", rule=rule, allowed=available))
+            named = f"{field}.{domain}"
+            problems.append(Problem(field=named, value="", rule=rule, allowed=available))
     return list(dict.fromkeys(problems))
+
+
+def _weight_field(plain: dict[str, Any], index: int) -> str:
+    own = plain["curriculum"]["stages"][index]["weights"] is not None
+    return f"curriculum.stages.{index}.weights" if own else "mixture.weights"
 
 
 def _check_items(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
     if recipe.data.source.name in WITH_ITEMS:
         return []
     rule = f"data={data['source']} holds out text, but no items to rank or to answer."
+    asked = [("evaluation.protocols", protocol) for protocol in recipe.evaluation.protocols]
+    asked += [("evaluation.trajectory", protocol) for protocol in recipe.evaluation.trajectory]
+    if recipe.controller is not None:
+        asked.append(("curriculum.controller.protocol", recipe.controller.protocol))
     return [
-        Problem(field="evaluation.protocols", value=protocol, rule=rule, allowed=("bpb",))
-        for protocol in recipe.evaluation.protocols
+        Problem(field=field, value=protocol, rule=rule, allowed=("bpb",))
+        for field, protocol in asked
         if protocol != "bpb"
     ]
 

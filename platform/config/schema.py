@@ -6,65 +6,16 @@ Every field carries a role. *identity* changes the result and enters the recipe'
 """
 
 import dataclasses
-import types
-from dataclasses import dataclass, field, make_dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from davinci.data_levels import settings as levels
 from davinci.models.settings import OptimizerSettings
+from davinci.platform.config.roles import cosmetic, identity, open_twin, replicate, runtime
 from davinci.platform.curriculum.settings import ControllerSettings
-
-IDENTITY, REPLICATE, RUNTIME, COSMETIC = "identity", "replicate", "runtime", "cosmetic"
-
-
-def _marked(role: str, default: Any) -> Any:
-    metadata = {"role": role}
-    if dataclasses.is_dataclass(default) or isinstance(default, list | dict):
-        return field(default_factory=lambda: default, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def identity(default: Any = MISSING) -> Any:
-    """Mark a field that changes the result."""
-    return _marked(IDENTITY, default)
-
-
-def replicate(default: Any) -> Any:
-    """Mark a field that repeats a recipe."""
-    return _marked(REPLICATE, default)
-
-
-def runtime(default: Any) -> Any:
-    """Mark a field that says where and how, not what."""
-    return _marked(RUNTIME, default)
-
-
-def cosmetic(default: Any = "") -> Any:
-    """Mark a name or a note."""
-    return _marked(COSMETIC, default)
-
-
-def _open(settings: type) -> type:
-    """Return a mutable twin of a settings class: OmegaConf refuses to override frozen ones.
-
-    A tuple becomes a list, which is what YAML can say; `resolve` makes it a tuple again.
-    """
-    fields = []
-    for f in dataclasses.fields(settings):
-        default = MISSING if f.default is dataclasses.MISSING else f.default
-        is_tuple = isinstance(default, tuple)
-        kind: Any = f.type
-        if is_tuple:
-            kind = types.GenericAlias(list, get_args(f.type)[:1])
-        elif get_origin(kind) is Literal:
-            kind = str
-        role = f.metadata.get("role", IDENTITY)
-        fields.append((f.name, kind, _marked(role, list(default) if is_tuple else default)))
-    return make_dataclass(settings.__name__.replace("Settings", "Config"), fields)
-
 
 if TYPE_CHECKING:
     from davinci.data_levels.settings import ClassifierSettings as ClassifierConfig
@@ -78,16 +29,16 @@ if TYPE_CHECKING:
     from davinci.data_levels.settings import WorldSettings as WorldConfig
     from davinci.platform.curriculum.settings import ControllerSettings as ControllerConfig
 else:
-    ControllerConfig = _open(ControllerSettings)
-    RuleConfig = _open(levels.RuleSettings)
-    ClassifierConfig = _open(levels.ClassifierSettings)
-    TeacherConfig = _open(levels.TeacherSettings)
-    RefinementConfig = _open(levels.RefinementSettings)
-    CompletionConfig = _open(levels.CompletionSettings)
-    ContextConfig = _open(levels.ContextSettings)
-    EnvironmentConfig = _open(levels.EnvironmentSettings)
-    EcosystemConfig = _open(levels.EcosystemSettings)
-    WorldConfig = _open(levels.WorldSettings)
+    ControllerConfig = open_twin(ControllerSettings)
+    RuleConfig = open_twin(levels.RuleSettings)
+    ClassifierConfig = open_twin(levels.ClassifierSettings)
+    TeacherConfig = open_twin(levels.TeacherSettings)
+    RefinementConfig = open_twin(levels.RefinementSettings)
+    CompletionConfig = open_twin(levels.CompletionSettings)
+    ContextConfig = open_twin(levels.ContextSettings)
+    EnvironmentConfig = open_twin(levels.EnvironmentSettings)
+    EcosystemConfig = open_twin(levels.EcosystemSettings)
+    WorldConfig = open_twin(levels.WorldSettings)
 
 
 @dataclass
@@ -331,19 +282,3 @@ class Config:
 def register_schema() -> None:
     """Make the schema known to Hydra, so that every value is type-checked as it is composed."""
     ConfigStore.instance().store(name="schema", node=Config)
-
-
-def role_of(cls: type, dotted: str) -> str:
-    """Return the role of a field by its dotted name; `group` where it names a whole group."""
-    head, _, rest = dotted.partition(".")
-    found = {f.name: f for f in dataclasses.fields(cls)}.get(head)
-    if found is None:
-        return IDENTITY
-    nested = [a for a in (found.type, *get_args(found.type)) if dataclasses.is_dataclass(a)]
-    if nested and not rest:
-        return "group" if found.metadata["role"] == IDENTITY else str(found.metadata["role"])
-    return (
-        role_of(nested[0], rest)
-        if nested and isinstance(nested[0], type)
-        else str(found.metadata["role"])
-    )

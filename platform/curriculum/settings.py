@@ -38,6 +38,9 @@ class ControllerSettings:
     qa_fracs: tuple[float, ...] = (0.3, 0.7)
 
 
+MIN_POINTS = 4
+"""Fewer checkpoints leave a slope less than two degrees of freedom."""
+
 CLUSTERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "domains": {name: (name,) for name in ("general", "code", "math", "science", "qa")},
     "paper": {"general": ("general",), "code": ("code",), "science": ("math", "science")},

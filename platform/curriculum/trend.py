@@ -7,8 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-MIN_POINTS = 4
-"""Fewer leave a slope less than two degrees of freedom."""
+from davinci.platform.curriculum.settings import MIN_POINTS
 
 State = Literal["growing", "saturated", "undecided"]
 

@@ -10,8 +10,9 @@ from davinci.platform.config.errors import ConfigError, Problem, redact
 from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate
 from davinci.platform.config.resolve import Resolved, resolve
+from davinci.platform.config.roles import role_of
 from davinci.platform.config.runtime import Runtime
-from davinci.platform.config.schema import Config, role_of
+from davinci.platform.config.schema import Config
 
 WORLD_FIELD = "data.world_seed"
 

@@ -1,5 +1,6 @@
 """Keeps a running segment: begins where it should, takes snapshots, stops when asked to."""
 
+import shutil
 import signal
 import threading
 import time
@@ -118,8 +119,10 @@ class Keeper(Callback):
         model, optimizer = _parts(pl_module)
         tensors = {name: _whole(tensor) for name, tensor in model_tensors(model).items()}
         if trainer.is_global_zero:
+            for name in (MODEL_FOLDER, OPTIMIZER_FOLDER):  # what a killed attempt has left
+                shutil.rmtree(self._out / name, ignore_errors=True)
             save_model(model, self._out / MODEL_FOLDER, tensors)
-            (self._out / OPTIMIZER_FOLDER).mkdir(exist_ok=True)
+            (self._out / OPTIMIZER_FOLDER).mkdir()
         if dist.is_initialized():
             dist.barrier()
         save_tensors(optimizer_tensors(model, optimizer), self._out / OPTIMIZER_FOLDER)

@@ -64,6 +64,7 @@ class Recorder(Callback):
         self._loader = loader
         self._progress = progress
         self._losses: list[Tensor] = []
+        self._earlier: list[float] = []
         self._grad_norms: list[Tensor] = []
         self._point = 0
         self._since_s = 0.0
@@ -76,7 +77,7 @@ class Recorder(Callback):
         return {
             "curves": self.curves,
             "spikes": self.spikes.state(),
-            "losses": _plain(self._losses),
+            "losses": self._step_losses(),
             "grad_norms": _plain(self._grad_norms),
             "point": self._point,
         }
@@ -85,7 +86,7 @@ class Recorder(Callback):
         """Go on from a snapshot's state."""
         self.curves = {name: dict(series) for name, series in state["curves"].items()}
         self.spikes = SpikeWatch.restored(state["spikes"])
-        self._losses = [torch.tensor(loss) for loss in state["losses"]]
+        self._earlier = list(state["losses"])  # of steps: micro-batches may be others now
         self._grad_norms = [torch.tensor(norm) for norm in state["grad_norms"]]
         self._point = state["point"]
 
@@ -125,13 +126,13 @@ class Recorder(Callback):
     def _step_losses(self) -> list[float]:
         """Return the loss of each step since the last point: its micro-batches' sum."""
         if not self._losses:
-            return []
+            return list(self._earlier)
         # Lightning has divided each micro-batch's loss by their number.
         losses = torch.stack(self._losses).float().view(-1, self._course.micro_batches).sum(1)
         if dist.is_initialized():
             dist.all_reduce(losses)
             losses /= self._course.world_size
-        return [float(loss) for loss in losses.tolist()]
+        return [*self._earlier, *(float(loss) for loss in losses.tolist())]
 
     def _write(self, step: int, module: LanguageModule) -> None:
         course = self._course
@@ -160,7 +161,7 @@ class Recorder(Callback):
             series = self.curves.setdefault(name, {"tokens": [], "values": []})
             series["tokens"].append(course.tokens_before + step * course.batch_tokens)
             series["values"].append(value)
-        self._losses, self._grad_norms, self._point = [], [], step
+        self._losses, self._earlier, self._grad_norms, self._point = [], [], [], step
         self._start_clock(step)
         note = f"loss {loss:.2f} · {tokens_per_s / 1000:.0f}k tokens/s"
         total = course.num_steps * course.batch_tokens

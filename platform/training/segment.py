@@ -1,17 +1,13 @@
 """One segment: a parent checkpoint (or none) and a stretch of tokens in, a checkpoint out."""
 
-import contextlib
 import json
-import logging
 import resource
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
 from transformers import Qwen2Config
 
 from davinci.data_levels.document import Domain
@@ -32,6 +28,7 @@ from davinci.platform.training.data import (
 )
 from davinci.platform.training.keeper import MODEL_FOLDER, Keeper
 from davinci.platform.training.loader import Loader
+from davinci.platform.training.loop import fit
 from davinci.platform.training.memory import micro_batch_size, with_advice
 from davinci.platform.training.permutation import key_of
 from davinci.platform.training.recorder import Course, Progress, Recorder
@@ -44,7 +41,6 @@ from davinci.platform.training.settings import (
 from davinci.platform.training.snapshots import Found, clear_snapshots, find_snapshot
 from davinci.platform.training.strategy import (
     Place,
-    build_strategy,
     is_sharded,
     place,
     shard_network,
@@ -129,7 +125,7 @@ def train_segment(
         ),
     ):
         module = _module(settings, parent, runtime, batches)
-        _fit(module, loader, [recorder, keeper], settings, runtime)
+        fit(module, loader, [recorder, keeper], settings, runtime)
     usage = {
         "wall_s": time.perf_counter() - start_s,
         "cpu_s": time.process_time() - start_cpu_s,
@@ -233,53 +229,6 @@ def _check_architecture(config: Qwen2Config, settings: ModelSettings, parent: Pa
 
 def _init_seed(seed: int) -> int:
     return key_of("initialisation", seed) >> 1
-
-
-def _fit(
-    module: LanguageModule,
-    loader: Loader,
-    callbacks: list[Any],
-    settings: SegmentSettings,
-    runtime: TrainingRuntime,
-) -> None:
-    """Run Lightning's loop."""
-    num_micro_batches = len(loader) // (settings.num_steps - module.first_step)
-    with _quiet_lightning():
-        trainer = Trainer(
-            accelerator=runtime.accelerator,
-            devices=runtime.devices,
-            num_nodes=runtime.num_nodes,
-            strategy=build_strategy(runtime),
-            precision=settings.precision,
-            max_steps=settings.num_steps - module.first_step,
-            accumulate_grad_batches=num_micro_batches,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(module, train_dataloaders=loader)
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's announcements off the progress display; warnings still pass."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            # Lightning 2.6 asks torch's pytree for a leaf in a way that torch 2.13 deprecates.
-            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _median(values: list[float]) -> float:

@@ -10,7 +10,8 @@ from hydra.core.config_loader import ConfigLoader
 from davinci.platform.config.compose import config_loader, expand
 from davinci.platform.config.errors import ConfigError, Problem, redact
 from davinci.platform.config.identity import digest
-from davinci.platform.config.schema import Config, register_schema, role_of
+from davinci.platform.config.roles import role_of
+from davinci.platform.config.schema import Config, register_schema
 from davinci.platform.plan.points import Request, request_run, request_sweep
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -61,6 +62,7 @@ BAD_INPUT = [
     ("curriculum.stages.0.schedule=wds", "curriculum.stages.0.schedule", "Did you mean wsd?"),
     ("curriculum.stages.0.batch=0", "curriculum.stages.0.batch", "above 0"),
     ("curriculum.stages.0.checkpoints=9999", "curriculum.stages.0.checkpoints", "2048 optimizer"),
+    ("curriculum.stages.0.level=L9", "curriculum.stages.0.level", "L0, L1, L2"),
     ("curriculum.parent=abcdef01", "curriculum.parent", "no such checkpoint"),
     ("trainer.beta1=2", "trainer.beta1", "between 0 and"),
     ("trainer.grad_clip_norm=-1", "trainer.grad_clip_norm", "above 0"),
@@ -94,6 +96,36 @@ def test_a_level_that_the_source_cannot_reach_is_refused(loader: ConfigLoader) -
     [problem] = problems_of(loader, "data=pylib", "data.level=L5")
     assert problem.allowed == ("L0", "L1", "L2", "L3")
     assert "data.teacher.kind=endpoint" in str(problem)
+
+
+ADAPTIVE = [
+    ("curriculum.controller.window=2", "curriculum.controller.window", "between 4 and 1000"),
+    ("curriculum.controller.window=16", "curriculum.controller.window", "15 checkpoints before"),
+    ("curriculum.controller.protocol=pp", "curriculum.controller.protocol", "Did you mean ppl?"),
+    ("curriculum.controller.qa_fracs=[2]", "curriculum.controller.qa_fracs", "between 0 and 1"),
+    ("data=pylib curriculum.controller.protocol=ppl evaluation=bpb",
+     "curriculum.controller.protocol", "no items to rank"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "field", "hint"), ADAPTIVE)
+def test_a_controller_that_cannot_decide_is_refused(
+    loader: ConfigLoader, words: str, field: str, hint: str
+) -> None:
+    [problem] = problems_of(loader, "curriculum=adaptive", *words.split())
+    assert problem.field == field
+    assert hint in str(problem)
+
+
+def test_a_stage_that_weighs_a_domain_without_data_is_named(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    (tmp_path / "general.jsonl").write_text('{"text": "x"}\n')
+    words = ["data=files", f"data.path={tmp_path}", "evaluation=bpb", "curriculum=two_stage"]
+    words.append("mixture.weights={general: 1, code: 0, math: 0, science: 0, qa: 0}")
+    found = {problem.field for problem in problems_of(loader, *words)}
+    assert "curriculum.stages.1.weights.qa" in found
+    assert not any(field.startswith("mixture") for field in found)
 
 
 def test_a_chain_of_levels_is_one_recipe_however_it_is_written(loader: ConfigLoader) -> None:

@@ -191,10 +191,10 @@ def test_a_level_of_one_stage_has_shards_of_its_own_there(loader: ConfigLoader) 
 
 
 def test_an_adaptive_run_decides_between_checkpoint_and_segment(loader: ConfigLoader) -> None:
-    plan = plan_of(loader, "curriculum=adaptive", "seeds=1", "curriculum.stages.0.checkpoints=4")
+    plan = plan_of(loader, "curriculum=adaptive", "seeds=1", "curriculum.stages.0.checkpoints=8")
     tasks = {role: plan.tasks[digest] for role, digest in plan.runs[0].tasks.items()}
     decisions = [tasks[role] for role in sorted(tasks) if role.startswith("decision.")]
-    assert len(decisions) == 3
+    assert len(decisions) == 7
     assert "previous" not in decisions[0].inputs
     assert decisions[1].inputs["previous"] == decisions[0].digest
     watched = plan.tasks[decisions[1].inputs["evaluation"]]

@@ -221,3 +221,23 @@ def test_two_forks_of_one_parent_are_what_they_would_be_alone(
     steps = load_file(next((without / "optimizer").glob("*.safetensors")))
     assert {float(t) for n, t in steps.items() if n.startswith("step.")} == {6.0}
     assert torch.isfinite(steps["exp_avg.model.norm.weight"]).all()
+
+
+def test_it_may_go_on_with_other_micro_batches_in_the_middle_of_an_interval(
+    tmp_path: Path, shards: Shards, straight: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(tmp_path, shards, monkeypatch, 7)
+    train(tmp_path, shards, runtime=replace(RUNTIME, micro_batch_size=1))
+    ours, theirs = curves_of(tmp_path)["loss"], curves_of(straight)["loss"]
+    assert ours["tokens"] == theirs["tokens"]
+    assert ours["values"] == pytest.approx(theirs["values"], rel=1e-3)
+
+
+def test_what_a_killed_attempt_has_written_of_its_end_is_not_mixed_in(
+    tmp_path: Path, shards: Shards, straight: Path
+) -> None:
+    for stale in ("model/old.safetensors", "optimizer/shard-00002-model-00001.safetensors"):
+        (tmp_path / stale).parent.mkdir()
+        (tmp_path / stale).write_bytes(b"half of it")
+    assert digest_of(train(tmp_path, shards)) == digest_of(straight)
+    assert not list(tmp_path.glob("*/old*")) + list(tmp_path.glob("*/shard-00002*"))

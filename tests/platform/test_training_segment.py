@@ -9,72 +9,40 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests import small_training as small
+from tests.small_training import Shards, write_shards
 
-from davinci.data_levels.document import Domain
 from davinci.models.build import load_model
-from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.models.settings import OptimizerSettings
 from davinci.models.size import flops_per_token
 from davinci.platform.training.batches import SegmentBatches, Shard
 from davinci.platform.training.sampler import build_sampler
 from davinci.platform.training.segment import train_segment
-from davinci.platform.training.settings import (
-    LearningRateLaw,
-    SegmentSettings,
-    TrainingDiverged,
-    TrainingRuntime,
-)
+from davinci.platform.training.settings import SegmentSettings, TrainingDiverged, TrainingRuntime
 
-MODEL = ModelSettings(
-    hidden_size=16,
-    num_layers=1,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    intermediate_size=24,
-    vocab_size=32,
-    context_length=16,
-)
-LAW = LearningRateLaw(shape="cosine", warmup_tokens=128, total_tokens=64 * 12, end_frac=0.1)
-SETTINGS = SegmentSettings(
-    model=MODEL,
-    optimizer=OptimizerSettings(lr_peak=1e-2),
-    weights={"math": 0.75, "code": 0.25},
-    num_steps=12,
-    batch_tokens=64,
-    lr=LAW,
-    seed=0,
-)
-RUNTIME = TrainingRuntime(accelerator="cpu", log_interval_steps=5)
+SETTINGS = replace(small.SETTINGS, num_steps=12, lr=replace(small.LAW, total_tokens=64 * 12))
+LAW = SETTINGS.lr
+MODEL = SETTINGS.model
+RUNTIME = small.RUNTIME
 
 
 FROZEN_LOSSES = [3.30570, 3.30780]
 """In nats, of the first two steps: a change here is a change of the training itself."""
 
 
-def quiet(done: int, total: int, note: str) -> None:
-    """Progress that nobody watches."""
-
-
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Domain, Path]:
-    folder = tmp_path_factory.mktemp("shards")
-    rng = np.random.default_rng(0)
-    paths: dict[Domain, Path] = {"math": folder / "math", "code": folder / "code"}
-    for path in paths.values():
-        path.mkdir()
-        np.save(path / "tokens.npy", np.cumsum(rng.integers(0, 2, 500)).astype(np.uint16) % 32)
-    return paths
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    return write_shards(tmp_path_factory.mktemp("shards"))
 
 
 def train(
     out: Path,
-    shards: Mapping[Domain, Path],
+    shards: Shards,
     settings: SegmentSettings = SETTINGS,
     parent: Path | None = None,
     runtime: TrainingRuntime = RUNTIME,
 ) -> Path:
-    train_segment(settings, shards=shards, parent=parent, out=out, runtime=runtime, progress=quiet)
-    return out
+    return small.train(out, shards, settings, parent, runtime)
 
 
 def weights_digest(segment: Path) -> str:
@@ -86,18 +54,14 @@ def moments_of(segment: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
-def test_the_same_settings_give_the_same_bits(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_the_same_settings_give_the_same_bits(tmp_path: Path, shards: Shards) -> None:
     first = train(tmp_path / "first", shards)
     assert weights_digest(first) == weights_digest(train(tmp_path / "second", shards))
     other = train(tmp_path / "other", shards, replace(SETTINGS, seed=1))
     assert weights_digest(first) != weights_digest(other)
 
 
-def test_a_segment_leaves_its_checkpoint_curves_and_costs(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_a_segment_leaves_its_checkpoint_curves_and_costs(tmp_path: Path, shards: Shards) -> None:
     notes: list[tuple[int, int, str]] = []
     train_segment(
         replace(SETTINGS, tokens_before=1000),
@@ -128,16 +92,14 @@ def test_a_segment_leaves_its_checkpoint_curves_and_costs(
     assert load_model(tmp_path / "model").config.hidden_size == 16
 
 
-def test_the_first_losses_are_frozen(tmp_path: Path, shards: Mapping[Domain, Path]) -> None:
+def test_the_first_losses_are_frozen(tmp_path: Path, shards: Shards) -> None:
     train(tmp_path, shards, runtime=replace(RUNTIME, log_interval_steps=1))
     losses = json.loads((tmp_path / "curve.json").read_text())["loss"]["values"]
     assert losses[0] == pytest.approx(np.log(32), abs=0.2)
     assert losses[:2] == pytest.approx(FROZEN_LOSSES, abs=1e-4)
 
 
-def test_weights_and_moments_carry_over_from_a_parent(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_weights_and_moments_carry_over_from_a_parent(tmp_path: Path, shards: Shards) -> None:
     parent = train(tmp_path / "parent", shards)
     second = replace(SETTINGS, stage_index=1, tokens_before=768)
     child = train(tmp_path / "child", shards, second, parent=parent)
@@ -148,9 +110,7 @@ def test_weights_and_moments_carry_over_from_a_parent(
     assert weights_digest(still) == weights_digest(parent)
 
 
-def test_a_child_uses_its_own_optimizer_settings(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_a_child_uses_its_own_optimizer_settings(tmp_path: Path, shards: Shards) -> None:
     parent = train(tmp_path / "parent", shards)
     second = replace(SETTINGS, stage_index=1, tokens_before=768)
     digests = set()
@@ -162,9 +122,7 @@ def test_a_child_uses_its_own_optimizer_settings(
     assert len(digests) == 2
 
 
-def test_micro_batches_change_nothing_but_rounding(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, shards: Shards) -> None:
     whole = train(tmp_path / "whole", shards)
     parts = train(tmp_path / "parts", shards, runtime=replace(RUNTIME, micro_batch_size=1))
     curves = [json.loads((s / "curve.json").read_text()) for s in (whole, parts)]
@@ -173,7 +131,7 @@ def test_micro_batches_change_nothing_but_rounding(
         assert curves[0][name]["values"] == pytest.approx(curves[1][name]["values"], rel=1e-3)
 
 
-def test_every_world_size_reads_the_same_sequences(shards: Mapping[Domain, Path]) -> None:
+def test_every_world_size_reads_the_same_sequences(shards: Shards) -> None:
     sampler = build_sampler(
         weights=SETTINGS.weights,
         num_tokens={"math": 500, "code": 500},
@@ -209,7 +167,7 @@ def test_every_world_size_reads_the_same_sequences(shards: Mapping[Domain, Path]
 
 
 def test_a_loss_that_is_no_number_ends_the_segment_and_names_the_step(
-    tmp_path: Path, shards: Mapping[Domain, Path]
+    tmp_path: Path, shards: Shards
 ) -> None:
     settings = replace(
         SETTINGS,
@@ -231,7 +189,7 @@ def test_a_loss_that_is_no_number_ends_the_segment_and_names_the_step(
 )
 def test_a_stage_that_cannot_be_trained_is_refused(
     tmp_path: Path,
-    shards: Mapping[Domain, Path],
+    shards: Shards,
     changes: Mapping[str, object],
     message: str,
 ) -> None:
@@ -240,33 +198,25 @@ def test_a_stage_that_cannot_be_trained_is_refused(
         train(tmp_path, shards, settings)
 
 
-def test_a_parent_of_another_architecture_is_refused(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_a_parent_of_another_architecture_is_refused(tmp_path: Path, shards: Shards) -> None:
     parent = train(tmp_path / "parent", shards)
     wider = replace(SETTINGS, model=replace(MODEL, intermediate_size=32))
     with pytest.raises(ValueError, match="`intermediate_size` is 24"):
         train(tmp_path / "child", shards, wider, parent=parent)
 
 
-def test_tokens_without_an_embedding_are_refused(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_tokens_without_an_embedding_are_refused(tmp_path: Path, shards: Shards) -> None:
     smaller = replace(SETTINGS, model=replace(MODEL, vocab_size=31))
     with pytest.raises(ValueError, match="`vocab_size` 31"):
         train(tmp_path, shards, smaller)
 
 
-def test_a_micro_batch_that_does_not_divide_is_refused(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_a_micro_batch_that_does_not_divide_is_refused(tmp_path: Path, shards: Shards) -> None:
     with pytest.raises(ValueError, match="`micro_batch_size` must divide the 4"):
         train(tmp_path, shards, runtime=replace(RUNTIME, micro_batch_size=3))
 
 
-def test_bfloat16_trains_and_leaves_full_precision_weights(
-    tmp_path: Path, shards: Mapping[Domain, Path]
-) -> None:
+def test_bfloat16_trains_and_leaves_full_precision_weights(tmp_path: Path, shards: Shards) -> None:
     segment = train(tmp_path, shards, replace(SETTINGS, precision="bf16-mixed"))
     assert load_model(segment / "model").dtype == torch.float32
     assert json.loads((segment / "result.json").read_text())["final_loss"] < np.log(32)
