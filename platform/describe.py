@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import create_engine
 
+from davinci.models.peaks import PEAK_BF16_FLOPS
 from davinci.platform.config.places import sqlite_path
 from davinci.platform.execute.keep import usable_artifacts
 from davinci.platform.execute.layout import Layout
@@ -12,6 +13,9 @@ from davinci.platform.plan.forecast import Forecast, forecast
 from davinci.platform.plan.points import Request
 from davinci.platform.plan.sweep import PlannedSweep
 from davinci.platform.store.read_rates import Rate, training_rates
+
+ASSUMED_MFU = 0.4
+"""Of a card's peak, where no training of the store tells better: what good code reaches at 3B."""
 
 
 def describe(planned: PlannedSweep, console: Console) -> None:
@@ -80,6 +84,12 @@ def _print_forecast(found: Forecast, console: Console) -> None:
     unknown = "not known: no model of this size was trained in this store yet"
     known = "" if found.seconds is None else _duration(found.seconds)
     table.add_row("processor time to come", known or unknown)
+    if found.seconds is None:
+        hours = found.todo.flops / (ASSUMED_MFU * PEAK_BF16_FLOPS["H100"]) / 3600
+        table.add_row(
+            "hours of one H100",
+            f"{hours:,.{0 if hours > 100 else 2}f} if {ASSUMED_MFU:.0%} of its peak is used",
+        )
     table.add_row("checkpoints on disk", _size(found.checkpoint_bytes))
     table.add_row(
         "memory of a training process",

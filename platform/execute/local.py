@@ -29,7 +29,8 @@ from davinci.platform.store.write import record_result
 
 POLL_S = 0.5
 HEARTBEAT_S = 10.0
-GRACE_S = 10.0
+GRACE_S = 30.0
+"""What a task that is asked to stop may take, to leave a snapshot for one."""
 NO_USAGE = Usage(wall_s=0.0, cpu_s=0.0, max_rss_bytes=0)
 
 
