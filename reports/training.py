@@ -85,7 +85,7 @@ class Trajectory:
 def stage_rows(sweep: Sweep) -> tuple[StageRow, ...]:
     """Return the stages of all arms, in order."""
     return tuple(
-        _stage_row(arm.label, index, stage)
+        _stage_row(arm, index, stage)
         for arm in sweep.arms
         for index, stage in enumerate(arm.config.get("stages", ()))
     )
@@ -182,15 +182,18 @@ def _before(run: Run) -> int:
     return run.segments[0].begin_tokens if run.segments else 0
 
 
-def _stage_row(arm: str, index: int, stage: Mapping[str, Any]) -> StageRow:
+def _stage_row(arm: Arm, index: int, stage: Mapping[str, Any]) -> StageRow:
+    notes = list(_notes(stage))
+    if isinstance(arm.config.get("controller"), Mapping):
+        notes.append("weights adapt from these")
     return StageRow(
-        arm=arm,
+        arm=arm.label,
         number=index + 1,
         tokens=stage["tokens"],
         batches=_batches(stage),
         rate=_rate(stage),
         weights={domain: 100 * weight for domain, weight in stage["weights"].items()},
-        notes="; ".join(_notes(stage)),
+        notes="; ".join(notes),
     )
 
 

@@ -119,6 +119,14 @@ def test_stages_are_said_in_words(sweep: Sweep) -> None:
     assert second.notes == "math at L5; questions not in the loss"
 
 
+def test_an_adaptive_arms_weights_are_called_those_of_the_beginning(sweep: Sweep) -> None:
+    given = trained(sweep)
+    adaptive = {**given.arms[0].config, "controller": {"window": 4}}
+    arms = (replace(given.arms[0], config=adaptive), given.arms[1])
+    notes = [row.notes for row in stage_rows(replace(given, arms=arms))]
+    assert ["adapt" in note for note in notes] == [True, True, False, False]
+
+
 def test_a_shared_stretch_counts_once(sweep: Sweep) -> None:
     found = sharing(trained(sweep))
     assert found is not None
@@ -148,5 +156,6 @@ def test_decisions_and_spikes_are_shown_with_their_evidence_and_escaped(
     assert "general saturated while math still grew" in text
     assert "3 stretches of training instead of 4" in text
     assert "saved 25 %" in text
+    assert "counted in each of them" in text
     assert "&lt;b&gt;nothing&lt;/b&gt;" in text
     assert "<b>nothing</b>" not in text
