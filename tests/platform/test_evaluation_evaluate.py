@@ -84,10 +84,10 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=MODEL,
         optimizer=OptimizerSettings(lr_peak=1e-2),
         weights={"general": 1.0},
-        num_steps=200,
+        num_steps=400,
         batch_tokens=512,
         lr=LearningRateLaw(
-            shape="linear", warmup_tokens=512 * 8, total_tokens=512 * 200, end_frac=0.1
+            shape="linear", warmup_tokens=512 * 8, total_tokens=512 * 400, end_frac=0.1
         ),
         seed=0,
     )
