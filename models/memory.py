@@ -8,6 +8,8 @@ from davinci.models.size import num_layer_parameters, num_parameters
 
 MAX_CHUNK_LOGITS = 2**25
 """Most logits at a time: 128 MiB in float32. Larger chunks were no faster on a CPU."""
+CPU_MICRO_BATCH_TOKENS = 8192
+"""Most tokens of a forward pass on a CPU when nobody chooses."""
 RESERVE_FRAC = 0.1
 """What fragmentation, kernels' workspaces and the runtime take of a device, roughly."""
 
@@ -111,3 +113,9 @@ def largest_micro_batch(
         if needed <= memory_bytes * (1 - RESERVE_FRAC):
             fitting = size
     return fitting
+
+
+def cpu_micro_batch(context_length: int, *, share: int) -> int:
+    """Return the sequences of a forward pass on a CPU: the most that divide `share`, in bounds."""
+    most = max(1, CPU_MICRO_BATCH_TOKENS // context_length)
+    return max(n for n in range(1, min(share, most) + 1) if share % n == 0)

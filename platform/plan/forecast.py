@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from davinci.models.memory import Memory, largest_micro_batch, training_memory
+from davinci.models.memory import Memory, cpu_micro_batch, largest_micro_batch, training_memory
 from davinci.models.size import flops_per_token, num_parameters
 from davinci.platform.config.identity import restore
 from davinci.platform.config.recipe import Recipe
@@ -16,8 +16,6 @@ from davinci.platform.training.settings import SegmentSettings
 
 CHECKPOINT_BYTES_PER_PARAMETER = 12
 """Weights and AdamW's two moments, in float32."""
-CPU_MICRO_BATCH_TOKENS = 8192
-"""As `davinci.platform.training.memory`, which imports torch."""
 
 
 class Work(NamedTuple):
@@ -166,5 +164,4 @@ def _micro_batch_size(recipe: Recipe, runtime: Runtime) -> int:
             num_shards=_num_shards(runtime),
         )
         return max(1, fitting)
-    most = max(1, CPU_MICRO_BATCH_TOKENS // context)
-    return max(n for n in range(1, min(share, most) + 1) if share % n == 0)
+    return cpu_micro_batch(context, share=share)

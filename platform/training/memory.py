@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
-from davinci.models.memory import largest_micro_batch, training_memory
+from davinci.models.memory import cpu_micro_batch, largest_micro_batch, training_memory
 from davinci.platform.training.guards import OutOfMemory
 from davinci.platform.training.settings import SegmentSettings, TrainingRuntime
-
-CPU_MICRO_BATCH_TOKENS = 8192
-"""Most tokens of a forward pass on a CPU when the micro-batch is chosen automatically."""
 
 
 def micro_batch_size(settings: SegmentSettings, runtime: TrainingRuntime) -> int:
@@ -35,8 +32,7 @@ def micro_batch_size(settings: SegmentSettings, runtime: TrainingRuntime) -> int
         return runtime.micro_batch_size
     if runtime.accelerator != "cpu" and torch.cuda.is_available():
         return max(1, _fitting(settings, runtime, share))
-    most = max(1, CPU_MICRO_BATCH_TOKENS // settings.model.context_length)
-    return max(n for n in range(1, min(share, most) + 1) if share % n == 0)
+    return cpu_micro_batch(settings.model.context_length, share=share)
 
 
 @contextlib.contextmanager
