@@ -90,6 +90,11 @@ def curves_of(segment: Path) -> dict[str, Any]:
     return {name: series for name, series in curves.items() if name not in timed}
 
 
+def newest_snapshot(segment: Path) -> int:
+    """Return the steps done at the newest snapshot of a draft; 0 where there is none."""
+    return max((int(p.name.rpartition("-")[2]) for p in segment.glob("snapshot-*")), default=0)
+
+
 def result_of(segment: Path) -> dict[str, Any]:
     """Return a segment's result."""
     found: dict[str, Any] = json.loads((segment / "result.json").read_text())
