@@ -7,16 +7,15 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy import Engine
 
-from davinci.models.devices import may_have_gpu
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.places import sqlite_path
-from davinci.platform.config.runtime import TrainingRuntime
 from davinci.platform.describe import describe
-from davinci.platform.execute.devices import visible_gpus
+from davinci.platform.execute.choose import check_executor, execute
 from davinci.platform.execute.layout import Layout
-from davinci.platform.execute.local import LocalExecutor, Outcome
+from davinci.platform.execute.outcome import Outcome
 from davinci.platform.execute.view import View
-from davinci.platform.ledger.ledger import Ledger, new_owner
+from davinci.platform.ledger.ledger import Ledger
+from davinci.platform.ledger.owner import new_owner
 from davinci.platform.plan.graph import Plan
 from davinci.platform.plan.points import Request
 from davinci.platform.plan.record import record_sweep, refresh_provenance
@@ -43,6 +42,13 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
     engine = open_store(request.runtime.store_url)
     try:
         outcome = _execute(engine, planned, command, console)
+        if outcome.left:
+            console.print(
+                f"{len(outcome.left)} tasks are with {request.runtime.executor.name}: `davinci "
+                "status` tells how they fare; this command again waits for them and reports.",
+                highlight=False,
+            )
+            return 1 if outcome.failed else 0
         publish(engine, load_sweep(engine, planned.digest), planned.request, console)
     finally:
         engine.dispose()
@@ -61,25 +67,7 @@ def check_places(request: Request) -> None:
     check_store(request.runtime.store_url)
     _check_mlflow(request.runtime.mlflow_url, request.runtime.store_url)
     if not request.dry_run:
-        check_devices(request.runtime.training)
-
-
-def check_devices(training: TrainingRuntime) -> None:
-    """Check that the GPUs that training asks for are on this machine.
-
-    Raises:
-        ConfigError: If they are not.
-    """
-    if training.accelerator == "gpu" and not may_have_gpu():
-        rule = "there is no GPU on this machine."
-        allowed = ("auto", "cpu")
-        field = "trainer.accelerator"
-        raise ConfigError([Problem(field=field, value="gpu", rule=rule, allowed=allowed)])
-    there = len(visible_gpus(training.accelerator))
-    if there and training.devices > there:
-        rule = f"there are {there} GPUs on this machine."
-        value = str(training.devices)
-        raise ConfigError([Problem(field="trainer.devices", value=value, rule=rule)])
+        check_executor(request.runtime)
 
 
 def _execute(engine: Engine, planned: PlannedSweep, command: str, console: Console) -> Outcome:
@@ -88,7 +76,7 @@ def _execute(engine: Engine, planned: PlannedSweep, command: str, console: Conso
     layout = Layout(runtime.output_dir)
     num_reused = sum(layout.artifact(task).is_dir() for task in tasks.values())
     record_sweep(engine, planned, command, num_reused)
-    outcome = LocalExecutor(planned.plan, engine, runtime, View(console)).run()
+    outcome = execute(planned.plan, engine, runtime, View(console, planned.plan))
     if outcome.done:
         refresh_provenance(engine, planned.digest)
     _report_failures(planned.plan, outcome, console)

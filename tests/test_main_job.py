@@ -19,7 +19,7 @@ from sqlalchemy import Engine, func, select
 
 from davinci.platform.config.errors import ConfigError
 from davinci.platform.config.runtime import TrainingRuntime
-from davinci.platform.launch import check_devices
+from davinci.platform.execute.choose import check_devices
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 from davinci.platform.store.read import list_sweeps, load_sweep

@@ -13,7 +13,7 @@ from davinci.platform.config.rules import finite, one_of, positive, within
 from davinci.platform.curriculum.settings import CLUSTERS, MIN_POINTS
 
 PRECISIONS = ("32-true", "bf16-mixed")
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "slurm", "ray")
 
 
 def check_names(config: DictConfig) -> list[Problem]:
@@ -89,8 +89,12 @@ def _check_counts(plain: dict[str, Any]) -> list[Problem]:
         "data.documents": plain["data"]["documents"],
         "evaluation.max_items": plain["evaluation"]["max_items"],
         "executor.workers": plain["executor"]["workers"],
+        "executor.memory_gib": plain["executor"]["memory_gib"],
+        "executor.cpus": plain["executor"]["cpus"],
     }
     problems += positive("data.workers", plain["data"]["workers"])
+    for name in ("time_limit_min", "max_jobs"):
+        problems += positive(f"executor.{name}", plain["executor"][name])
     return problems + [
         Problem(field=field, value=str(value), rule="cannot be negative.")
         for field, value in negatives.items()

@@ -16,7 +16,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -25,27 +25,23 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.schema import Config
 
-MAX_POINTS = 10_000
-"""Larger grids are refused with their size: composing them alone would take a quarter hour."""
+MAX_VALUES = 10_000
+"""Axes with more values are refused with their size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
-    """What a sweep's words mean: axes in the order given, and every point of their product.
+class Words:
+    """What the words of a command line ask for.
 
     Attributes:
-        axes: Override key -> values as typed.
+        axes: Override key -> values as typed, of those that are swept.
         fixed: Overrides that hold for every point.
-        points: Per point, its choices (key -> value).
+        intervals: Override key -> Hydra's interval, of those that a search chooses from.
     """
 
     axes: dict[str, tuple[str, ...]]
     fixed: tuple[str, ...]
-    points: tuple[dict[str, str], ...]
-
-    def overrides(self, choices: dict[str, str]) -> list[str]:
-        """Return the full list of overrides of one point."""
-        return [*self.fixed, *(f"{key}={value}" for key, value in choices.items())]
+    intervals: dict[str, IntervalSweep]
 
 
 def config_loader(config_dir: Path, own_dir: str | None = None) -> ConfigLoader:
@@ -56,11 +52,13 @@ def config_loader(config_dir: Path, own_dir: str | None = None) -> ConfigLoader:
     return ConfigLoaderImpl(search_path)
 
 
-def expand(words: Sequence[str], loader: ConfigLoader) -> Expansion:
-    """Expand a sweep's overrides into the grid that they span.
+def parse(words: Sequence[str], loader: ConfigLoader) -> Words:
+    """Parse overrides, and sort them by what they are.
+
+    A key that is given twice counts once, as it was given last, as in Hydra.
 
     Raises:
-        ConfigError: If an override cannot be parsed, or the grid is too large.
+        ConfigError: If an override cannot be parsed, or an axis has too many values.
     """
     try:
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(words))
@@ -68,19 +66,23 @@ def expand(words: Sequence[str], loader: ConfigLoader) -> Expansion:
         raise ConfigError([explain(error)]) from error
     axes: dict[str, tuple[str, ...]] = {}
     fixed: list[str] = []
+    intervals: dict[str, IntervalSweep] = {}
     for override in parsed:
-        if override.is_sweep_override():
-            axes[override.get_key_element()] = _values(override)
+        key, value = override.get_key_element(), override.value()
+        axes.pop(key, None)
+        intervals.pop(key, None)
+        if isinstance(value, IntervalSweep):
+            intervals[key] = value
+        elif override.is_sweep_override():
+            axes[key] = _values(override)
         else:
             fixed.append(override.input_line or "")
-    num_points = 1
-    for values in axes.values():
-        num_points *= len(values)
-    if num_points > MAX_POINTS:
-        rule = f"the grid has {num_points:,} points; at most {MAX_POINTS:,} are planned at once."
-        raise ConfigError([Problem(field=" ".join(axes), value="", rule=rule)])
-    points = tuple(dict(zip(axes, p, strict=True)) for p in itertools.product(*axes.values()))
-    return Expansion(axes=axes, fixed=tuple(fixed), points=points)
+    return Words(axes=axes, fixed=tuple(fixed), intervals=intervals)
+
+
+def is_group(loader: ConfigLoader, key: str) -> bool:
+    """Return whether an override's key names a config group, and not a field."""
+    return bool(loader.get_group_options(key.lstrip("+~")))
 
 
 def compose(loader: ConfigLoader, overrides: Sequence[str], config_name: str) -> DictConfig:
@@ -133,12 +135,15 @@ def known_fields(dotted: str) -> tuple[str, ...]:
 
 
 def _values(override: Override) -> tuple[str, ...]:
-    if not override.is_discrete_sweep():
-        rule = "a continuous interval has no grid; give the values, or use range(...)."
-        raise ConfigError(
-            [Problem(field=override.get_key_element(), value=str(override.value()), rule=rule)]
-        )
-    return tuple(override.sweep_string_iterator())
+    key, value = override.get_key_element(), override.value()
+    number = len(value.range()) if isinstance(value, RangeSweep) else 0  # type: ignore[arg-type]
+    if number <= MAX_VALUES:
+        found = tuple(itertools.islice(override.sweep_string_iterator(), MAX_VALUES + 1))
+        number = len(found)
+    if number > MAX_VALUES:
+        rule = f"the grid has {number:,} points; at most {MAX_VALUES:,} are planned at once."
+        raise ConfigError([Problem(field=key, value="", rule=rule)])
+    return found
 
 
 def _options(message: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files as database addresses and back, whatever characters their paths have."""
+"""Files as database addresses and back, whatever characters their paths have; where they lie."""
 
 from pathlib import Path
 
@@ -16,3 +16,21 @@ def sqlite_path(url: str) -> Path | None:
         return None
     database = make_url(url).database
     return Path(database) if database else None
+
+
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "9p")
+
+
+def on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:
+    """Return whether a file lies on a file system that several machines share (Linux only)."""
+    try:
+        rows = [line.split() for line in mounts.read_text().splitlines()]
+    except OSError:
+        return False
+    place = str(path.absolute())
+    below = [
+        (row[1], row[2])
+        for row in rows
+        if place == row[1] or place.startswith(row[1].rstrip("/") + "/")
+    ]
+    return max(below, key=lambda mount: len(mount[0]), default=("", ""))[1] in NETWORK_FILE_SYSTEMS

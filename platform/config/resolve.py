@@ -30,7 +30,7 @@ from davinci.platform.config.recipe import (
     Recipe,
     Replicate,
 )
-from davinci.platform.config.runtime import Runtime, TrainingRuntime
+from davinci.platform.config.runtime import ExecutorRuntime, Runtime, TrainingRuntime
 from davinci.platform.config.stages import resolve_stages
 from davinci.platform.curriculum.settings import ControllerSettings
 
@@ -60,16 +60,29 @@ def resolve(config: DictConfig) -> Resolved:
     Raises:
         ConfigError: With every problem of this point.
     """
+    return resolve_plain(to_plain(config))
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """Return a composed config as plain data, its interpolations resolved.
+
+    Raises:
+        ConfigError: If it has fields that the schema does not know, or lacks values.
+    """
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     _raise_if(check_names(config))
     try:
-        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+        return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
         raise ConfigError([explain(error)]) from error
-    return _resolve_plain(plain)
 
 
-def _resolve_plain(plain: dict[str, Any]) -> Resolved:
+def resolve_plain(plain: dict[str, Any]) -> Resolved:
+    """Resolve one config, given as plain data.
+
+    Raises:
+        ConfigError: With every problem of this point.
+    """
     plain = _with_budget(plain)
     _raise_if(check_values(plain))
     recipe = _recipe(plain)
@@ -168,10 +181,12 @@ def _runtime(plain: dict[str, Any]) -> Runtime:
         output_dir=output_dir,
         store_url=store["url"] or sqlite_url(output_dir / "davinci.db"),
         mlflow_url=mlflow_url if store["mlflow"] else "",
-        workers=plain["executor"]["workers"],
         corpus_workers=plain["data"]["workers"],
         keep=trainer["keep"],
         training=TrainingRuntime(**{k: v for k, v in trainer.items() if k in training}),
+        executor=ExecutorRuntime(
+            **plain["executor"] | {"setup": tuple(plain["executor"]["setup"])}
+        ),
     )
 
 

@@ -41,13 +41,49 @@ class TrainingRuntime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorRuntime:
+    """Which executor takes tasks to artifacts, and what it may use.
+
+    Attributes:
+        workers: Processes at a time, on one machine; 0 is one per core.
+        memory_gib: Main memory that tasks may use together, on one machine; 0 is what is free.
+        wait: Whether the command stays until all is done; without, a cluster works on alone.
+        partition: SLURM's, as `account`, `qos` and `constraint`; empty leaves it to the cluster.
+        time_limit_min: Minutes that a job may take; it goes on in a new one where it needs more.
+        cpus: Cores of a job; 0 asks for as many as its tasks need.
+        max_jobs: Most jobs of one array that run at a time.
+        setup: Shell lines before a job's work, such as `module load cuda`.
+        address: Of the Ray cluster; `auto` finds one that is running here.
+    """
+
+    name: Literal["local", "slurm", "ray"] = "local"
+    workers: int = 0
+    memory_gib: float = 0.0
+    wait: bool = True
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    time_limit_min: int = 1440
+    cpus: int = 0
+    max_jobs: int = 64
+    setup: tuple[str, ...] = ()
+    address: str = "auto"
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit in bytes, 0 for none."""
+        return int(self.memory_gib * 2**30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """Where and how a recipe runs; nothing of it changes the result or enters a digest."""
 
     output_dir: Path
     store_url: str
     mlflow_url: str
-    workers: int
     corpus_workers: int
     keep: Literal["all", "stages", "last"]
     training: TrainingRuntime
+    executor: ExecutorRuntime = ExecutorRuntime()

@@ -236,10 +236,21 @@ class TrainerConfig:
 
 @dataclass
 class ExecutorConfig:
-    """Where tasks run; `workers` 0 means one per core (or per GPU)."""
+    """Where tasks run: see `ExecutorRuntime` for the fields."""
 
     name: str = runtime("local")
     workers: int = runtime(0)
+    memory_gib: float = runtime(0.0)
+    wait: bool = runtime(True)
+    partition: str = runtime("")
+    account: str = runtime("")
+    qos: str = runtime("")
+    constraint: str = runtime("")
+    time_limit_min: int = runtime(1440)
+    cpus: int = runtime(0)
+    max_jobs: int = runtime(64)
+    setup: list[str] = runtime([])
+    address: str = runtime("auto")
 
 
 @dataclass
@@ -253,10 +264,24 @@ class StoreConfig:
 
 @dataclass
 class SweepConfig:
-    """How a sweep is planned and judged; `baseline` is an arm's label, by default the first."""
+    """How a sweep is planned and judged; `baseline` is an arm's label, by default the first.
+
+    `design` chooses points from the axes: `grid`, `one_factor`, `hold_one_out` or `fractional`
+    (1 / 2^`fraction` of it). `zip` moves axes together (`data.level+mixture`), `exclude` drops
+    points (`data.level=L0 mixture=*_heavy`), `points` lists them instead. `budget` (`3h`,
+    `1e18FLOPs`, `50money`) does the runs that tell most and leaves the rest; `price_per_hour` is
+    that of a processor or GPU, in whatever currency.
+    """
 
     name: str = cosmetic()
     baseline: str = cosmetic()
+    design: str = runtime("grid")
+    zip: list[str] = runtime([])
+    exclude: list[str] = runtime([])
+    points: list[str] = runtime([])
+    fraction: int = runtime(1)
+    budget: str = runtime("")
+    price_per_hour: float = runtime(0.0)
     dry_run: bool = runtime(False)
 
 

@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
+from davinci.platform.execute.drafts import alone_in_draft
 from davinci.platform.execute.work import perform
-from davinci.platform.ledger.ledger import Usage
+from davinci.platform.ledger.causes import name_cause
+from davinci.platform.ledger.usage import Usage
 
 MIN_REPORT_INTERVAL_S = 0.25
 PR_SET_PDEATHSIG = 1
@@ -47,9 +49,8 @@ def main(frozen: Path, pipe: Connection, gpus: tuple[str, ...] = ()) -> None:
     started = time.perf_counter()
     cause = error = ""
     try:
-        perform(frozen, _Reporter(pipe))
-    except KeyboardInterrupt:
-        cause, error = "preempted", "interrupted"
+        with alone_in_draft(frozen):
+            perform(frozen, _Reporter(pipe))
     except BaseException as failure:
         cause, error = name_cause(failure), traceback.format_exc()
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more
@@ -61,29 +62,6 @@ def die_with_parent() -> None:
     """Ask Linux to end this process when the one that forked it ends; elsewhere do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def name_cause(failure: BaseException) -> str:
-    """Return the cause of a failure in the ledger's words."""
-    if isinstance(failure, MemoryError) or "out of memory" in str(failure).lower():
-        return "out of memory"
-    if type(failure).__name__ == "TrainingDiverged":
-        return "diverged"
-    if type(failure).__name__ == "BudgetExhausted":
-        return "budget"
-    if type(failure).__name__ == "EndpointError":
-        return "infrastructure"
-    if type(failure).__name__ == "Preempted":
-        return "preempted"
-    if isinstance(failure, BrokenPipeError | SystemExit):
-        return "preempted"
-    if type(failure).__name__ == "MisconfigurationException":
-        return "bad config"
-    if isinstance(failure, OSError):
-        return "infrastructure"
-    if isinstance(failure, ValueError | UnicodeError):
-        return "bad data"
-    return "bug"
 
 
 class _Reporter:

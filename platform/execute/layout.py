@@ -54,6 +54,7 @@ class Layout:
             draft.rename(final)
         except FileNotFoundError:
             return final.exists()
+        draft.with_suffix(".lock").unlink(missing_ok=True)
         return True
 
     def has_weights(self, task: Task) -> bool:

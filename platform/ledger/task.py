@@ -41,6 +41,7 @@ class Task:
         inputs: Name of each input -> digest of the task that makes it.
         label: A few words for people; not part of the identity.
         carried: What the work needs beside its identity, such as where documents are found now.
+        digest: The sha256 that names this task and its artifact.
     """
 
     kind: Kind
@@ -49,8 +50,10 @@ class Task:
     label: str = ""
     carried: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def digest(self) -> str:
-        """The sha256 that names this task and its artifact."""
+    digest: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compute the digest, once."""
         parts = (self.kind, KIND_VERSIONS[self.kind], self.settings, self.inputs)
-        return digest(dict(zip(("kind", "version", "settings", "inputs"), parts, strict=True)))
+        named = dict(zip(("kind", "version", "settings", "inputs"), parts, strict=True))
+        object.__setattr__(self, "digest", digest(named))

@@ -16,6 +16,7 @@ from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.registry import available_domains, narrowed, source_identity
 from davinci.data_levels.sources.source import SourceSettings
 from davinci.data_levels.tokens.tokenizer import tokenizer_identity
+from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate, StageSettings
 from davinci.platform.plan.graph import Plan
 
@@ -44,6 +45,12 @@ def plan_data(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str
         tasks[f"corpus.{name}"] = corpus
         tasks[f"shards.{name}"] = plan.add("shards", {}, inputs, f"{domain} {level} tokens")
     return tasks
+
+
+def data_key(recipe: Recipe, replicate: Replicate) -> tuple[object, ...]:
+    """Return what `plan_data` depends on: equal where its tasks are."""
+    wanted = tuple(dict.fromkeys(_wanted(recipe, recipe.data.source)))
+    return digest(recipe.data), wanted, replicate.world_seed
 
 
 def shards_of(recipe: Recipe, stage: StageSettings, tasks: Mapping[str, str]) -> dict[Domain, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate
-from davinci.platform.plan.data import plan_contamination, plan_data
+from davinci.platform.plan.data import data_key, plan_contamination, plan_data
 from davinci.platform.plan.graph import Plan, PlannedRun
 from davinci.platform.plan.training import plan_training
 
@@ -18,8 +18,9 @@ from davinci.platform.plan.training import plan_training
 def make_plan(wanted: Iterable[tuple[Recipe, Replicate]]) -> Plan:
     """Plan every (recipe, replicate), sharing all tasks that are equal."""
     plan = Plan()
+    data: dict[tuple[object, ...], dict[str, str]] = {}
     runs = [
-        (recipe.recipe, replicate, _plan_run(plan, recipe.recipe, replicate))
+        (recipe.recipe, replicate, _plan_run(plan, recipe.recipe, replicate, data))
         for recipe, replicate in dict.fromkeys((_Key(r, digest(r)), s) for r, s in wanted)
     ]
     for recipe, replicate, tasks in runs:
@@ -39,6 +40,14 @@ class _Key:
     digest: str
 
 
-def _plan_run(plan: Plan, recipe: Recipe, replicate: Replicate) -> dict[str, str]:
-    tasks = plan_data(plan, recipe, replicate)
-    return tasks | plan_training(plan, recipe, replicate, tasks)
+def _plan_run(
+    plan: Plan,
+    recipe: Recipe,
+    replicate: Replicate,
+    data: dict[tuple[object, ...], dict[str, str]],
+) -> dict[str, str]:
+    """Plan a run's tasks; `data` remembers those of runs over the same documents."""
+    key = data_key(recipe, replicate)
+    if key not in data:
+        data[key] = plan_data(plan, recipe, replicate)
+    return data[key] | plan_training(plan, recipe, replicate, data[key])

@@ -1,18 +1,23 @@
 """From the words of a command line to arms: composed, resolved and named, all errors together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
 
-from davinci.platform.config.compose import Expansion, compose, expand
+from davinci.platform.config.compose import Words, compose, is_group, parse
 from davinci.platform.config.errors import ConfigError, Problem, redact
+from davinci.platform.config.factored import compose_points
 from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate
-from davinci.platform.config.resolve import Resolved, resolve
+from davinci.platform.config.resolve import Resolved, resolve_plain, to_plain
 from davinci.platform.config.roles import role_of
+from davinci.platform.config.rules import one_of
 from davinci.platform.config.runtime import Runtime
 from davinci.platform.config.schema import Config
+from davinci.platform.plan.design import DESIGNS, DesignSettings, Point, lay_out
 
 WORLD_FIELD = "data.world_seed"
 
@@ -30,7 +35,7 @@ class PlannedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that one command asks for."""
+    """Everything that one command asks for; `remarks` are on what its design can tell."""
 
     name: str
     axes: Mapping[str, tuple[str, ...]]
@@ -39,25 +44,42 @@ class Request:
     arms: tuple[PlannedArm, ...]
     runtime: Runtime
     dry_run: bool
+    budget: str = ""
+    price_per_hour: float = 0.0
+    remarks: tuple[str, ...] = ()
 
 
-def request_sweep(words: Sequence[str], loader: ConfigLoader, config_name: str) -> Request:
+def request_sweep(
+    words: Sequence[str],
+    loader: ConfigLoader,
+    config_name: str,
+    tick: Callable[[], None] = lambda: None,
+) -> Request:
     """Return what a sweep's overrides ask for.
 
     Raises:
         ConfigError: With the problems of all points together.
     """
-    expansion = expand(words, loader)
-    points: list[tuple[dict[str, str], Resolved, dict[str, object]]] = []
+    asked = parse(words, loader)
+    if asked.intervals:
+        rule = "a continuous interval has no grid; give the values, or choose a search."
+        raise ConfigError(
+            [Problem(field=key, value=str(v), rule=rule) for key, v in asked.intervals.items()]
+        )
+    sweep, config = _sweep(asked, loader, config_name)
+    design = lay_out(asked.axes, _design(sweep))
+    points = _complete(design.points, config, loader)
+    resolved: list[Resolved] = []
     problems: list[Problem] = []
-    for choices in expansion.points:
+    for plain in compose_points(loader, asked.fixed, points, config_name, to_plain, tick):
         try:
-            points.append((choices, *_resolve(loader, expansion.overrides(choices), config_name)))
+            resolved.append(_resolved(plain))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    return _request(expansion, points, one_run=False)
+    axes = {k: tuple(dict.fromkeys(p[k] for p in points)) for k in points[0]}
+    return _request(axes, asked.fixed, points, resolved, sweep, design.remarks)
 
 
 def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) -> Request:
@@ -66,63 +88,123 @@ def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) ->
     Raises:
         ConfigError: With every problem of the configuration.
     """
-    expansion = Expansion(axes={}, fixed=tuple(words), points=({},))
-    return _request(expansion, [({}, *_resolve(loader, words, config_name))], one_run=True)
+    config = _composed(loader, words, config_name)
+    resolved = resolve_plain(to_plain(config))
+    return _request({}, words, [{}], [resolved], dict(config.sweep), (), one_run=True)
 
 
-def _resolve(
-    loader: ConfigLoader, words: Sequence[str], config_name: str
-) -> tuple[Resolved, dict[str, object]]:
-    """Compose and resolve one point; where an override cannot be, look at the others without it."""
+def _sweep(
+    asked: Words, loader: ConfigLoader, config_name: str
+) -> tuple[dict[str, Any], DictConfig]:
+    """Return what the config says of the sweep, and the config of the axes' first values.
+
+    Raises:
+        ConfigError: If that cannot be composed: with what is wrong with any value of any axis.
+    """
+    first = [f"{key}={values[0]}" for key, values in asked.axes.items()]
     try:
-        config = compose(loader, words, config_name)
+        config = compose(loader, [*asked.fixed, *first], config_name)
+    except ConfigError:
+        raise _all_wrong(asked, loader, config_name) from None
+    sweep: dict[str, Any] = OmegaConf.to_container(config.sweep, resolve=True)  # type: ignore[assignment]
+    if problems := one_of("sweep.design", sweep["design"], DESIGNS):
+        raise ConfigError(problems)
+    return sweep, config
+
+
+def _all_wrong(asked: Words, loader: ConfigLoader, config_name: str) -> ConfigError:
+    """Return what is wrong with the fixed overrides, and with every value by itself."""
+    problems: list[Problem] = []
+    others = [(key, value) for key, values in asked.axes.items() for value in values]
+    for words in ([], *([f"{key}={value}"] for key, value in others)):
+        try:
+            to_plain(_composed(loader, [*asked.fixed, *words], config_name))
+        except ConfigError as error:
+            problems += error.problems
+    return ConfigError(problems)
+
+
+def _composed(loader: ConfigLoader, words: Sequence[str], config_name: str) -> DictConfig:
+    """Compose one point; where an override cannot be, look at the others without it."""
+    try:
+        return compose(loader, words, config_name)
     except ConfigError as error:
         wrong = {problem.field for problem in error.problems}
         rest = [word for word in words if word.partition("=")[0].lstrip("+~") not in wrong]
         if len(rest) < len(words):
             try:
-                _resolve(loader, rest, config_name)
+                resolve_plain(to_plain(_composed(loader, rest, config_name)))
             except ConfigError as more:
                 raise ConfigError([*error.problems, *more.problems]) from None
         raise
-    return resolve(config), dict(config.sweep)
+
+
+def _resolved(plain: dict[str, Any] | ConfigError) -> Resolved:
+    if isinstance(plain, ConfigError):
+        raise plain
+    return resolve_plain(plain)
+
+
+def _design(sweep: Mapping[str, Any]) -> DesignSettings:
+    lists = {name: tuple(str(v) for v in sweep[name]) for name in ("zip", "exclude", "points")}
+    return DesignSettings(design=sweep["design"], fraction=sweep["fraction"], **lists)
+
+
+def _complete(points: Sequence[Point], config: DictConfig, loader: ConfigLoader) -> list[Point]:
+    """Return points that all have the same axes: what one does not name is as the config has it."""
+    axes = dict.fromkeys(key for point in points for key in point)
+    if all(len(point) == len(axes) for point in points):
+        return list(points)
+    usual = {}
+    for key in axes:
+        if is_group(loader, key):
+            usual[key] = str(config.hydra.runtime.choices.get(key))
+        else:
+            usual[key] = str(OmegaConf.select(config, key))
+    return [{key: point.get(key, usual[key]) for key in axes} for point in points]
 
 
 def _request(
-    expansion: Expansion,
-    points: Sequence[tuple[dict[str, str], Resolved, dict[str, object]]],
+    axes: Mapping[str, tuple[str, ...]],
+    fixed: Sequence[str],
+    points: Sequence[Point],
+    resolved: Sequence[Resolved],
+    sweep: Mapping[str, Any],
+    remarks: tuple[str, ...],
     *,
-    one_run: bool,
+    one_run: bool = False,
 ) -> Request:
-    axes = {axis: v for axis, v in expansion.axes.items() if _role(axis) in ("identity", "group")}
-    fixed = tuple(redact(word) for word in expansion.fixed if _role(word) != "runtime")
+    shown_axes = {axis: v for axis, v in axes.items() if _role(axis) in ("identity", "group")}
+    shown_fixed = tuple(redact(word) for word in fixed if _role(word) != "runtime")
     arms: dict[str, PlannedArm] = {}
-    for choices, resolved, _ in points:
-        replicates = resolved.replicates(
-            num_seeds=1 if one_run or "seed" in expansion.axes else resolved.num_seeds,
-            num_worlds=1 if one_run or WORLD_FIELD in expansion.axes else resolved.num_worlds,
+    for choices, point in zip(points, resolved, strict=True):
+        replicates = point.replicates(
+            num_seeds=1 if one_run or "seed" in axes else point.num_seeds,
+            num_worlds=1 if one_run or WORLD_FIELD in axes else point.num_worlds,
         )
-        shown = {axis: choices[axis] for axis in axes}
-        key = digest(resolved.recipe)
+        shown = {axis: choices[axis] for axis in shown_axes}
+        key = digest(point.recipe)
         if key in arms:
             replicates = tuple(sorted({*arms[key].replicates, *replicates}))
             shown = dict(arms[key].choices)
         arms[key] = PlannedArm(
             label=label_of(shown),
             choices=shown,
-            overrides=fixed + tuple(f"{k}={v}" for k, v in shown.items()),
-            recipe=resolved.recipe,
+            overrides=shown_fixed + tuple(f"{k}={v}" for k, v in shown.items()),
+            recipe=point.recipe,
             replicates=replicates,
         )
-    sweep = points[0][2]
     return Request(
-        name=str(sweep["name"]) or (" × ".join(axes) or "single run"),
-        axes=axes,
-        fixed=fixed,
+        name=str(sweep["name"]) or (" × ".join(shown_axes) or "single run"),
+        axes=shown_axes,
+        fixed=shown_fixed,
         baseline=_baseline(str(sweep["baseline"]), list(arms.values())),
         arms=tuple(arms.values()),
-        runtime=points[0][1].runtime,
+        runtime=resolved[0].runtime,
         dry_run=bool(sweep["dry_run"]),
+        budget=str(sweep["budget"]),
+        price_per_hour=float(sweep["price_per_hour"]),
+        remarks=remarks,
     )
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
@@ -16,9 +16,13 @@ from sqlalchemy.exc import (
 )
 
 from davinci.platform.config.errors import ConfigError, Problem
-from davinci.platform.store.tables import SCHEMA_VERSION, davinci_schema, metadata
+from davinci.platform.config.places import on_network
+from davinci.platform.store.tables import SCHEMA_VERSION, davinci_version, metadata
+from davinci.platform.store.version import is_store, read_version, what_differs
 
-NUM_ATTEMPTS = 6
+NUM_ATTEMPTS = 8
+CREATION_LOCK = 0x64617631
+"""Of PostgreSQL's advisory locks, the one under which davinci creates its tables."""
 
 
 def open_store(url: str) -> Engine:
@@ -31,10 +35,19 @@ def open_store(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
-    if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
+    engine = engine_of(url)
     _create_tables(engine)
+    return engine
+
+
+def engine_of(url: str) -> Engine:
+    """Return an engine on a database as it is; nothing is checked or created."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    engine = create_engine(parsed)
+    shared = bool(parsed.database) and on_network(Path(parsed.database or ""))
+    event.listen(engine, "connect", _tune_shared if shared else _tune_sqlite)
     return engine
 
 
@@ -78,7 +91,7 @@ def sqlite_tables(path: Path, field: str) -> list[str]:
 def _check_server(url: URL) -> None:
     shown = url.render_as_string(hide_password=True)
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=True)
         names = inspect(engine).get_table_names()
     except (NoSuchModuleError, ModuleNotFoundError):
         raise _refused(shown, f"needs a driver for {url.drivername!r} installed.") from None
@@ -89,7 +102,7 @@ def _check_server(url: URL) -> None:
 
 
 def _check_tables(url: URL, names: list[str]) -> None:
-    if names and davinci_schema.name not in names:
+    if names and not is_store(names):
         shown = url.render_as_string(hide_password=True)
         raise _refused(shown, f"is the database of something else (it has {_few(names)}).")
 
@@ -97,35 +110,50 @@ def _check_tables(url: URL, names: list[str]) -> None:
 def _check_version(engine: Engine) -> None:
     try:
         with engine.connect() as connection:
-            version = connection.scalar(select(davinci_schema.c.version))
-    except (OperationalError, ProgrammingError):
-        return  # it has no tables yet
+            version = read_version(connection)
     finally:
         engine.dispose()
-    if version not in (None, SCHEMA_VERSION):
-        shown = engine.url.render_as_string(hide_password=True)
-        raise _refused(shown, f"has version {version}; this davinci has {SCHEMA_VERSION}.")
+    if rule := what_differs(version):
+        raise _refused(engine.url.render_as_string(hide_password=True), rule)
 
 
 def _create_tables(engine: Engine) -> None:
+    """Create what is not there yet; many processes may do so at once."""
     for attempt in range(NUM_ATTEMPTS):
         try:
-            metadata.create_all(engine)
             with engine.begin() as connection:
-                if connection.scalar(select(davinci_schema.c.version)) is None:
-                    connection.execute(davinci_schema.insert().values(version=SCHEMA_VERSION))
+                _create(connection)
             return
         except (IntegrityError, OperationalError, ProgrammingError):
             # another process creates them at this moment: look again
             if attempt == NUM_ATTEMPTS - 1:
                 raise
-            time.sleep(0.1 * 2**attempt)
+            time.sleep(0.05 * 2**attempt)
+
+
+def _create(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({CREATION_LOCK})"))
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # alone, and all of it or nothing
+    if read_version(connection) == SCHEMA_VERSION:
+        return
+    metadata.create_all(connection)
+    connection.execute(insert(davinci_version).values(version_num=SCHEMA_VERSION))
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _tune_shared(connection: sqlite3.Connection, _: object) -> None:
+    """Tune for a file system of several machines, over which a write-ahead log does not work."""
+    connection.execute("PRAGMA busy_timeout=60000")
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 

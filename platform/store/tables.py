@@ -4,7 +4,12 @@ sweep ──< arm ──< arm_run >── run ──< run_task >── task ─�
             │                  │                    ├─ corpus   (one per corpus task)
             └── recipe ────────┘                    ├─ segment, curve  (per segment task)
                                                     ├─ outcomes (per evaluation task)
-                                                    └─ contamination (per contamination task)
+                                                    ├─ contamination (per contamination task)
+                                                    └─ attempt  (per try at a task)
+
+search ──< trial    job (what was submitted to a cluster)
+
+A change of these tables needs a migration beside it (`migrations/versions`).
 """
 
 from sqlalchemy import (
@@ -21,7 +26,8 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = "0002"
+"""The newest of `migrations/versions`."""
 
 LEASE_S = 60.0
 """A running task whose owner was silent for longer is anybody's."""
@@ -35,7 +41,10 @@ def _digest(name: str, *, key: bool = True, of: str = "") -> "Column[str]":
     return Column(name, String(64), primary_key=key)
 
 
-davinci_schema = Table("davinci_schema", metadata, Column("version", Integer, primary_key=True))
+davinci_version = Table(
+    "davinci_version", metadata, Column("version_num", String(32), primary_key=True)
+)
+"""Alembic's own table, under a name that no other user of Alembic has."""
 
 task = Table(
     "task",
@@ -46,7 +55,11 @@ task = Table(
     Column("settings", JSON, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("owner", String(128), nullable=False, default=""),
+    Column("place", String(128), nullable=False, default=""),
     Column("heartbeat", Float, nullable=False, default=0.0),
+    Column("progress", BigInteger, nullable=False, default=0),
+    Column("progress_total", BigInteger, nullable=False, default=0),
+    Column("note", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
     Column("cause", String(32), nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
@@ -55,7 +68,24 @@ task = Table(
     Column("finished", Float),
     Column("wall_s", Float, nullable=False, default=0.0),
     Column("cpu_s", Float, nullable=False, default=0.0),
-    Column("max_rss_bytes", Integer, nullable=False, default=0),
+    Column("max_rss_bytes", BigInteger, nullable=False, default=0),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    _digest("task", of="task"),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("place", String(128), nullable=False),
+    Column("cause", String(32), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Column("started", Float, nullable=False),
+    Column("finished", Float),
+    Column("wall_s", Float, nullable=False, default=0.0),
+    Column("cpu_s", Float, nullable=False, default=0.0),
+    Column("max_rss_bytes", BigInteger, nullable=False, default=0),
 )
 
 task_input = Table(
@@ -139,8 +169,8 @@ segment = Table(
     "segment",
     metadata,
     _digest("task", of="task"),
-    Column("num_parameters", Integer, nullable=False),
-    Column("tokens", Integer, nullable=False),
+    Column("num_parameters", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
     Column("flops", Float, nullable=False),
     Column("result", JSON, nullable=False),
 )
@@ -210,4 +240,39 @@ mirror = Table(
     Column("tracking_url", String(512), primary_key=True),
     Column("mlflow_run_id", String(64), nullable=False),
     Column("content", String(64), nullable=False),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("executor", String(16), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("plan", String(64), nullable=False),
+    Column("tasks", JSON, nullable=False),
+    Column("submitted", Float, nullable=False),
+    Column("ended", Float),
+    Column("state", String(32), nullable=False, default=""),
+)
+
+search = Table(
+    "search",
+    metadata,
+    _digest("digest"),
+    Column("name", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+trial = Table(
+    "trial",
+    metadata,
+    _digest("search", of="search"),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("overrides", JSON, nullable=False),
+    Column("runs", JSON, nullable=False),
+    Column("values", JSON, nullable=False),
+    Column("rungs", JSON, nullable=False),
+    Column("constraints", JSON, nullable=False),
 )

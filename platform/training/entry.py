@@ -30,7 +30,7 @@ def main(file: Path) -> int:
             parent=job.parent,
             out=job.out,
             runtime=job.runtime,
-            progress=_report if os.environ.get("RANK", "0") == "0" else _silent,
+            progress=_report if _is_first() else _silent,
             weights=job.weights,
         )
         if dist.is_initialized():
@@ -39,6 +39,11 @@ def main(file: Path) -> int:
         _leave(error, job.out)
         return EXIT_FAILED
     return 0
+
+
+def _is_first() -> bool:
+    """Return whether this is the first of the processes that torchrun or srun has started."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def _report(done: int, total: int, note: str) -> None:

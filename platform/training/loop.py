@@ -55,6 +55,8 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # Lightning 2.6 asks torch's pytree for a leaf in a way that torch 2.13 deprecates.
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            # SLURM is installed, but davinci starts processes itself.
+            warnings.filterwarnings("ignore", message="The `srun` command is available")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

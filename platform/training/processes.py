@@ -1,4 +1,4 @@
-"""Trains a segment here, or in several processes that torchrun starts and watches."""
+"""Trains a segment here, or in several processes that torchrun or srun starts and watches."""
 
 import ctypes
 import json
@@ -17,7 +17,7 @@ from davinci.platform.training.guards import OutOfMemory, Preempted
 from davinci.platform.training.job import Job, write_job
 from davinci.platform.training.recorder import Progress
 from davinci.platform.training.segment import train_segment
-from davinci.platform.training.settings import TrainingDiverged
+from davinci.platform.training.settings import TrainingDiverged, TrainingRuntime
 
 JOB_FILE = "job.json"
 PR_SET_PDEATHSIG = 1
@@ -35,7 +35,7 @@ def run_job(job: Job, progress: Progress) -> None:
     """Train a job's segment in as many processes as its runtime asks for.
 
     Raises:
-        ValueError: If it asks for several machines: their processes are started from outside.
+        ValueError: If it asks for several machines outside a job of SLURM.
     """
     if job.runtime.devices * job.runtime.num_nodes == 1:
         train_segment(
@@ -48,9 +48,9 @@ def run_job(job: Job, progress: Progress) -> None:
             weights=job.weights,
         )
         return
-    if job.runtime.num_nodes > 1:
+    if job.runtime.num_nodes > 1 and "SLURM_JOB_ID" not in os.environ:
         raise ValueError(
-            "`num_nodes` above 1 needs a process on every machine: start "
+            "`num_nodes` above 1 needs a process on every machine: use executor=slurm, or start "
             "`python -m davinci.platform.training.entry JOB.json` by srun or torchrun."
         )
     job.out.mkdir(parents=True, exist_ok=True)
@@ -61,11 +61,8 @@ def run_job(job: Job, progress: Progress) -> None:
 
 
 def _launch(job: Job, progress: Progress) -> None:
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", str(job.runtime.devices)),
-        *("-m", "davinci.platform.training.entry", str(job.out / JOB_FILE)),
-    ]
+    command = [*_starter(job.runtime), "-m", "davinci.platform.training.entry"]
+    command.append(str(job.out / JOB_FILE))
     environment = os.environ | {"OMP_NUM_THREADS": str(job.runtime.num_threads)}
     with subprocess.Popen(
         command,
@@ -89,6 +86,19 @@ def _launch(job: Job, progress: Progress) -> None:
         raise _failure(job.out, code, errors)
 
 
+def _starter(runtime: TrainingRuntime) -> list[str]:
+    """Return the command that starts Python on every device: torchrun here, srun everywhere."""
+    if runtime.num_nodes == 1:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        return [*torchrun, "--nproc-per-node", str(runtime.devices)]
+    return [
+        *("srun", "--overlap", "--kill-on-bad-exit=1", f"--nodes={runtime.num_nodes}"),
+        *(f"--ntasks={runtime.num_nodes * runtime.devices}", "--unbuffered"),
+        *(f"--ntasks-per-node={runtime.devices}", f"--cpus-per-task={runtime.num_threads}"),
+        sys.executable,
+    ]
+
+
 def _pass_on(line: str, progress: Progress) -> None:
     try:
         report = json.loads(line)
@@ -107,7 +117,7 @@ def _failure(out: Path, code: int, errors: list[str]) -> Exception:
     """Return what the first process that failed raised, with its traceback as a note."""
     file = out / FAILURE_FILE
     if not file.is_file():
-        return RuntimeError(f"torchrun ended with code {code}:\n{''.join(errors[-40:])}")
+        return RuntimeError(f"the processes ended with code {code}:\n{''.join(errors[-40:])}")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     file.unlink()
     kind = RAISED.get(found["type"])

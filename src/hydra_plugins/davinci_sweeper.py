@@ -5,11 +5,15 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 
 class DavinciSweeper(Sweeper):
     """Hands a sweep's overrides to davinci's own expansion, planner and executor."""
+
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        """Take axes from the config: override -> values, as Hydra's own sweeper has them."""
+        self._params = [f"{key}={_values(value)}" for key, value in (params or {}).items()]
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -30,14 +34,19 @@ class DavinciSweeper(Sweeper):
         assert self.hydra_context is not None
         assert self.config is not None
         loader = self.hydra_context.config_loader
-        request = request_sweep(arguments, loader, self.config.hydra.job.config_name)
+        words = [*self._params, *arguments]
+        request = request_sweep(words, loader, self.config.hydra.job.config_name)
         if code := run_and_publish(request):
             raise SystemExit(code)
+
+
+def _values(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | ListConfig) else str(value)
 
 
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="davinci",
-    node={"_target_": f"{DavinciSweeper.__module__}.{DavinciSweeper.__name__}"},
+    node={"_target_": f"{DavinciSweeper.__module__}.{DavinciSweeper.__name__}", "params": None},
     provider="davinci",
 )

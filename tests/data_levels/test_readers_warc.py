@@ -151,8 +151,8 @@ PAGE = b"<p>" + b"a sentence of a page. " * 50 + b"</p>"
 @pytest.mark.parametrize(
     ("headers", "payload"),
     [
-        ({"Content_Encoding": "gzip"}, gzip.compress(PAGE)),
-        ({"Content_Encoding": "x-GZIP"}, gzip.compress(PAGE)),
+        ({"Content_Encoding": "gzip"}, gzip.compress(PAGE, mtime=0)),
+        ({"Content_Encoding": "x-GZIP"}, gzip.compress(PAGE, mtime=0)),
         ({"Content_Encoding": "deflate"}, zlib.compress(PAGE)),
         ({"Content_Encoding": "deflate"}, bare_deflate(PAGE)),
         ({"Content_Encoding": "zstd"}, zstandard.compress(PAGE)),
@@ -160,7 +160,7 @@ PAGE = b"<p>" + b"a sentence of a page. " * 50 + b"</p>"
         ({"Transfer_Encoding": "chunked"}, chunked(PAGE)),
         (
             {"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"},
-            chunked(gzip.compress(PAGE)),
+            chunked(gzip.compress(PAGE, mtime=0)),
         ),
     ],
 )
@@ -176,10 +176,10 @@ def test_what_coded_a_payload_for_the_way_is_undone(
     ("headers", "payload"),
     [
         ({"Content_Encoding": "gzip"}, PAGE),
-        ({"Content_Encoding": "gzip"}, gzip.compress(PAGE)[:-20]),
+        ({"Content_Encoding": "gzip"}, gzip.compress(PAGE, mtime=0)[:-20]),
         ({"Content_Encoding": "br"}, PAGE),
         ({"Content_Encoding": "pack200-gzip"}, PAGE),
-        ({"Content_Encoding": "gzip," * 20 + "gzip"}, gzip.compress(PAGE)),
+        ({"Content_Encoding": "gzip," * 20 + "gzip"}, gzip.compress(PAGE, mtime=0)),
         ({"Transfer_Encoding": "chunked"}, PAGE),
     ],
 )
@@ -223,7 +223,7 @@ def whole_records() -> list[bytes]:
 def test_every_cut_leaves_a_trace_and_the_records_before_it(tmp_path: Path, kind: str) -> None:
     parts = whole_records()
     if kind == "member for each":
-        parts = [gzip.compress(part) for part in parts]
+        parts = [gzip.compress(part, mtime=0) for part in parts]
     elif kind == "one member":
         parts = [gzip.compress(b"".join(parts))]
     data = b"".join(parts)
@@ -244,7 +244,7 @@ def test_every_cut_leaves_a_trace_and_the_records_before_it(tmp_path: Path, kind
 
 
 def test_the_trace_of_a_cut_names_file_and_record(tmp_path: Path) -> None:
-    data = b"".join(gzip.compress(part) for part in whole_records())
+    data = b"".join(gzip.compress(part, mtime=0) for part in whole_records())
     outcomes = read(tmp_path / "a.warc.gz", data[:-30])
     assert [type(outcome) for outcome in outcomes] == [*[Document] * 5, Dropped]
     last = outcomes[-1]

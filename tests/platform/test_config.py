@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from hydra.core.config_loader import ConfigLoader
 
-from davinci.platform.config.compose import config_loader, expand
+from davinci.platform.config.compose import config_loader
 from davinci.platform.config.errors import ConfigError, Problem, redact
 from davinci.platform.config.identity import digest
 from davinci.platform.config.roles import role_of
@@ -229,7 +229,7 @@ def test_all_bad_points_of_a_sweep_come_together(loader: ConfigLoader) -> None:
 
 def test_a_grid_beyond_all_measure_is_refused_with_its_size(loader: ConfigLoader) -> None:
     with pytest.raises(ConfigError, match="1,000,000 points"):
-        expand(["seed=range(1000)", "scale.tokens=range(1000)"], loader)
+        request_sweep(["seed=range(1000)", "scale.tokens=range(1000)"], loader, "config")
 
 
 def test_a_sweep_gives_one_arm_per_point_and_three_seeds_each(loader: ConfigLoader) -> None:

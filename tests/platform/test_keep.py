@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from davinci.platform.execute.keep import prunable, usable_artifacts
+from davinci.platform.execute.keep import may_prune, needed_tasks, usable_artifacts, users_of
 from davinci.platform.execute.layout import Layout
 from davinci.platform.ledger.task import Task
 from davinci.platform.plan.graph import Plan
@@ -20,6 +20,11 @@ def plan() -> Plan:
         parent = plan.add("segment", settings, inputs, f"segment {number}")
         plan.add("evaluation", {"number": number}, {"segment": parent}, f"score {number}")
     return plan
+
+
+def prunable(plan: Plan, done: set[str], keep: str) -> list[Task]:
+    users = users_of(plan)
+    return [t for t in plan.tasks.values() if may_prune(t, users, done, keep)]  # type: ignore[arg-type]
 
 
 def named(plan: Plan, label: str) -> Task:
@@ -41,7 +46,7 @@ def make(layout: Layout, task: Task) -> None:
 def test_what_a_policy_gives_up_when_all_is_done(
     plan: Plan, keep: str, expected: list[str]
 ) -> None:
-    found = prunable(plan, set(plan.tasks), keep)  # type: ignore[arg-type]
+    found = prunable(plan, set(plan.tasks), keep)
     assert [task.label for task in found] == expected
 
 
@@ -82,3 +87,22 @@ def test_what_is_made_from_a_pruned_checkpoint_makes_it_be_computed_again(
     (draft / "model").mkdir()
     assert layout.publish(second)
     assert layout.has_weights(second)
+
+
+def test_a_result_that_the_store_has_is_enough_where_nothing_is_made_from_it(
+    plan: Plan, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path)
+    assert usable_artifacts(plan, layout, recorded=set(plan.tasks)) == set(plan.tasks)
+    last = named(plan, "score 2")
+    missing = set(plan.tasks) - usable_artifacts(plan, layout, set(plan.tasks) - {last.digest})
+    assert {plan.tasks[d].label for d in missing} == {
+        *("score 2", "segment 0", "segment 1", "segment 2")
+    }
+
+
+def test_only_what_the_targets_need_is_computed(plan: Plan, tmp_path: Path) -> None:
+    target = named(plan, "score 1").digest
+    usable = usable_artifacts(plan, Layout(tmp_path), targets=[target])
+    labels = [plan.tasks[digest].label for digest in needed_tasks(plan, usable, [target])]
+    assert labels == ["segment 0", "segment 1", "score 1"]

@@ -1,15 +1,16 @@
 """Tasks are leased by one owner at a time, and only that owner says how they end."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
-from davinci.platform.execute.child import name_cause
-from davinci.platform.ledger.ledger import Ledger, Usage, new_owner
+from davinci.platform.ledger.causes import name_cause
+from davinci.platform.ledger.ledger import Ledger
+from davinci.platform.ledger.owner import machine, new_owner
 from davinci.platform.ledger.task import Task
+from davinci.platform.ledger.usage import Usage
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 from davinci.platform.training.settings import TrainingDiverged
@@ -80,25 +81,25 @@ def test_who_lost_the_lease_cannot_say_how_the_task_ended(engine: Engine) -> Non
     assert quick.claim(TASK.digest)
     assert not slow.failed(TASK.digest, "bug", "late", USAGE)
     assert not slow.release(TASK.digest)
-    slow.skipped(TASK.digest, "late")
+    slow.skipped([TASK.digest], "late")
     slow.reset(TASK.digest)
-    slow.heartbeat([TASK.digest])
+    assert slow.heartbeat({TASK.digest: (1, 2, "")}) == {TASK.digest}
     assert state(engine) == "running"
     assert quick.done(TASK.digest, USAGE)
-    slow.skipped(TASK.digest, "late")
+    slow.skipped([TASK.digest], "late")
     assert state(engine) == "done"
 
 
 def test_a_restarted_container_takes_over_from_its_predecessor_of_the_same_number(
     engine: Engine,
 ) -> None:
-    dead = f"{socket.gethostname()}:{os.getpid()}:00000000"
+    dead = f"{machine()}:{os.getpid()}:00000000"
     assert owned(engine, dead).claim(TASK.digest)
     assert owned(engine, new_owner()).claim(TASK.digest)
 
 
 def test_a_process_that_is_gone_from_this_machine_loses_its_lease_at_once(engine: Engine) -> None:
-    assert owned(engine, f"{socket.gethostname()}:{2**22 + 1}:aa").claim(TASK.digest)
+    assert owned(engine, f"{machine()}:{2**22 + 1}:aa").claim(TASK.digest)
     assert owned(engine, new_owner()).claim(TASK.digest)
 
 
@@ -106,7 +107,7 @@ def test_a_heartbeat_keeps_a_lease(engine: Engine) -> None:
     mine, other = owned(engine, "elsewhere:1:aa"), owned(engine, "elsewhere:2:bb")
     assert mine.claim(TASK.digest)
     let_leases_lapse(engine)
-    mine.heartbeat([TASK.digest])
+    assert mine.heartbeat({TASK.digest: (1, 2, "")}) == set()
     assert not other.claim(TASK.digest)
 
 
@@ -124,7 +125,9 @@ def test_a_done_task_whose_artifact_has_gone_is_planned_anew(engine: Engine) -> 
         (MemoryError(), "out of memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "out of memory"),
         (TrainingDiverged(3, "loss", float("nan")), "diverged"),
-        (OSError(28, "No space left on device"), "infrastructure"),
+        (OSError(28, "No space left on device"), "disk full"),
+        (OSError(5, "Input/output error"), "infrastructure"),
+        (KeyboardInterrupt(), "preempted"),
         (ValueError("empty corpus"), "bad data"),
         (KeyError("x"), "bug"),
     ],

@@ -58,9 +58,9 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'davinci.db'}"
     engine = open_store(url)
     with engine.begin() as connection:
-        connection.execute(tables.davinci_schema.update().values(version=99))
+        connection.execute(tables.davinci_version.update().values(version_num="0099"))
     engine.dispose()
-    assert "version 99" in refusal(url)
+    assert "newer davinci (version 0099" in refusal(url)
 
 
 def test_a_folder_and_a_word_are_no_databases(tmp_path: Path) -> None:
