@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from davinci.platform.execute.outcome import Outcome
 from davinci.platform.execute.view import View
 from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.ledger.owner import new_owner
+from davinci.platform.plan.budget import Choice
 from davinci.platform.plan.graph import Plan
 from davinci.platform.plan.points import Request
 from davinci.platform.plan.record import record_sweep, refresh_provenance
@@ -23,6 +25,9 @@ from davinci.platform.plan.sweep import PlannedSweep, plan_sweep
 from davinci.platform.store.open import check_store, open_store, sqlite_tables
 from davinci.platform.store.read import load_sweep
 from davinci.platform.store.records import Sweep
+
+if TYPE_CHECKING:
+    from davinci.platform.search.run import Search
 
 Publish = Callable[[Engine, Sweep, Request, Console], None]
 
@@ -36,12 +41,12 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
     started = time.monotonic()
     check_places(request)
     planned = plan_sweep(request)
-    describe(planned, console)
+    choice = describe(planned, console)
     if request.dry_run:
         return 0
     engine = open_store(request.runtime.store_url)
     try:
-        outcome = _execute(engine, planned, command, console)
+        outcome = _execute(engine, planned, command, console, choice)
         if outcome.left:
             console.print(
                 f"{len(outcome.left)} tasks are with {request.runtime.executor.name}: `davinci "
@@ -57,6 +62,29 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
     return 1 if outcome.failed else 0
 
 
+def launch_search(search: "Search", command: str, console: Console, publish: Publish) -> int:
+    """Run a search to the report of its trials; return the exit code.
+
+    Raises:
+        ConfigError: As `launch`, or if a proposal is no valid point.
+    """
+    from davinci.platform.search.run import run_search
+
+    first = search.points([search.space.first()])
+    check_places(first)
+    if first.dry_run:
+        return launch(first, command, console, publish)
+    engine = open_store(first.runtime.store_url)
+    try:
+        request = run_search(search, engine, console)
+        planned = plan_sweep(request)
+        record_sweep(engine, planned, command, len(planned.plan.tasks))
+        publish(engine, load_sweep(engine, planned.digest), planned.request, console)
+    finally:
+        engine.dispose()
+    return 0
+
+
 def check_places(request: Request) -> None:
     """Check that results can be written where they should go.
 
@@ -70,13 +98,19 @@ def check_places(request: Request) -> None:
         check_executor(request.runtime)
 
 
-def _execute(engine: Engine, planned: PlannedSweep, command: str, console: Console) -> Outcome:
+def _execute(
+    engine: Engine, planned: PlannedSweep, command: str, console: Console, choice: Choice | None
+) -> Outcome:
     runtime, tasks = planned.request.runtime, planned.plan.tasks
     Ledger(engine, new_owner()).plan(tasks.values())
     layout = Layout(runtime.output_dir)
     num_reused = sum(layout.artifact(task).is_dir() for task in tasks.values())
     record_sweep(engine, planned, command, num_reused)
-    outcome = execute(planned.plan, engine, runtime, View(console, planned.plan))
+    if choice is not None and not choice.runs:
+        nothing = frozenset[str]()
+        return Outcome(reused=nothing, done=nothing, failed={}, skipped=nothing)
+    targets = sorted(choice.targets) if choice else ()
+    outcome = execute(planned.plan, engine, runtime, View(console, planned.plan), targets)
     if outcome.done:
         refresh_provenance(engine, planned.digest)
     _report_failures(planned.plan, outcome, console)

@@ -1,21 +1,23 @@
 """`davinci`: what one asks of results that are there already.
 
-davinci status              sweeps and tasks of the store
+davinci status [--watch]    sweeps, tasks, what runs where
+davinci explain RUN         what the store knows of a run; or of overrides, and why they are new
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
+davinci mlflow sync|check   MLflow made anew from the store, or compared with it
+davinci merge OTHER         another store's results, by its output folder or its address
+davinci migrate             a store of an older davinci brought up to date
 davinci ui                  the MLflow UI on the right database
 """
 
 import argparse
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 from davinci.platform.config.errors import ConfigError
 from davinci.platform.config.places import sqlite_path, sqlite_url
@@ -44,8 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="davinci", description="Look at the results of `python run.py`."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="sweeps and tasks of the store")
+    status = commands.add_parser("status", help="sweeps, tasks, what runs where")
+    status.add_argument("--watch", action="store_true", help="until nothing runs any more")
     status.set_defaults(run=_status)
+    explain = commands.add_parser("explain", help="what makes a point new, or what it equals")
+    explain.add_argument("words", nargs="*", help="a run's digest, or overrides as for run.py")
+    explain.set_defaults(run=_explain)
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
@@ -58,40 +64,96 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("checkpoint", help="first digits of a segment's digest")
     export.add_argument("to", type=Path, help="folder to write")
     export.set_defaults(run=_export)
+    mlflow = commands.add_parser("mlflow", help="MLflow made anew from the store, or compared")
+    mlflow.add_argument("action", choices=("sync", "check"))
+    mlflow.add_argument("--url", default="", help="tracking server, if not the local database")
+    mlflow.set_defaults(run=_mlflow)
+    merge = commands.add_parser("merge", help="bring another store's results here")
+    merge.add_argument("other", help="an output folder, or the address of a store")
+    merge.set_defaults(run=_merge)
+    migrate = commands.add_parser("migrate", help="bring an older store up to date")
+    migrate.set_defaults(run=_migrate)
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    for command in (status, report, document, export, ui):
+    of_store = (status, explain, report, document, export, mlflow, merge, migrate)
+    for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
-    for command in (status, report, document, export):
+    for command in of_store:
         command.add_argument("--store", default="", help="address of a store elsewhere")
     return parser
+
+
+def _address(arguments: argparse.Namespace) -> str:
+    """Return the store's address; of a file, only if it is there."""
+    url: str = arguments.store or sqlite_url(arguments.output_dir.absolute() / "davinci.db")
+    file = sqlite_path(url)
+    if file is not None and not file.exists():
+        raise NothingThere(f"There is no store at {file}; `python run.py` makes one.")
+    return url
 
 
 def _open(arguments: argparse.Namespace) -> "Engine":
     from davinci.platform.store.open import open_store
 
-    path = arguments.output_dir.absolute() / "davinci.db"
-    url = arguments.store or sqlite_url(path)
-    file = sqlite_path(url)
-    if file is not None and not file.exists():
-        raise NothingThere(f"There is no store at {file}; `python run.py` makes one.")
-    return open_store(url)
+    return open_store(_address(arguments))
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from davinci.platform.store.read import list_sweeps, load_sweep
+    from davinci.platform.execute.cluster import ask_slurm
+    from davinci.reports.status import show_status
 
     engine = _open(arguments)
-    table = Table("sweep", "varied", "arms", "runs", "created", box=None, header_style="bold")
-    for digest in list_sweeps(engine):
-        sweep = load_sweep(engine, digest)
-        states = Counter(run.state for arm in sweep.arms for run in arm.runs)
-        runs = ", ".join(f"{n} {state}" for state, n in states.items())
-        table.add_row(digest[:12], sweep.name, str(len(sweep.arms)), runs, sweep.created)
-    Console().print(table)
+    try:
+        show_status(engine, Console(), watch=arguments.watch, ask=lambda: ask_slurm(engine))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        engine.dispose()
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from davinci.reports.explanations import explain
+
+    engine = _open(arguments)
+    explain(engine, arguments.words, Console())
     engine.dispose()
+    return 0
+
+
+def _mlflow(arguments: argparse.Namespace) -> int:
+    from davinci.reports.mlflow import check, sync
+
+    url = arguments.url or sqlite_url(arguments.output_dir.absolute() / "mlflow.db")
+    engine = _open(arguments)
+    act = sync if arguments.action == "sync" else check
+    try:
+        return act(engine, url, arguments.output_dir.absolute() / "reports", Console())
+    finally:
+        engine.dispose()
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from davinci.platform.store.open import open_store
+    from davinci.reports.stores import merge
+
+    output_dir = arguments.output_dir.absolute()
+    engine = open_store(arguments.store or sqlite_url(output_dir / "davinci.db"))
+    try:
+        merge(engine, output_dir, arguments.other, Console())
+    except FileNotFoundError as error:
+        raise NothingThere(str(error)) from None
+    finally:
+        engine.dispose()
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from davinci.reports.stores import migrate
+
+    migrate(_address(arguments), Console())
     return 0
 
 

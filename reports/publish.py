@@ -2,14 +2,16 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.config_loader import ConfigLoader
 from rich.console import Console
 from sqlalchemy import Engine
 
 from davinci.platform.config.errors import redact
-from davinci.platform.launch import launch
-from davinci.platform.plan.points import Request
+from davinci.platform.launch import launch, launch_search
+from davinci.platform.plan.points import Request, request_sweep, wants_sampler
 from davinci.platform.store.read import list_sweeps, load_sweep
 from davinci.platform.store.records import Sweep
 
@@ -20,8 +22,25 @@ def run_and_publish(request: Request) -> int:
     Raises:
         ConfigError: As `launch`.
     """
-    command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-    return launch(request, redact(command), Console(), publish)
+    return launch(request, redact(_command()), Console(), publish)
+
+
+def _command() -> str:
+    return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: str) -> int:
+    """Run the sweep or the search that a command line asks for; return the exit code.
+
+    Raises:
+        ConfigError: As `launch`, or with the problems of all points together.
+    """
+    if not wants_sampler(words, loader, config_name):
+        return run_and_publish(request_sweep(words, loader, config_name))
+    from davinci.platform.search.request import request_search
+
+    search = request_search(words, loader, config_name)
+    return launch_search(search, redact(_command()), Console(), publish)
 
 
 def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) -> None:

@@ -102,7 +102,7 @@ def test_the_levels_of_the_arms_lie_on_one_chain_of_corpora(outputs: Path) -> No
 
 def test_mlflow_shows_the_same_runs_states_parameters_and_scores(outputs: Path) -> None:
     client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("davinci")
+    experiment = client.get_experiment_by_name("data.level")
     assert experiment is not None
     mirrored = {
         r.data.tags["davinci.run"]: r for r in client.search_runs([experiment.experiment_id])
@@ -178,9 +178,8 @@ def test_an_arm_that_diverges_fails_by_name_and_the_other_goes_on(outputs: Path)
     assert good.state == "done"
     assert (bad.state, bad.cause) == ("failed", "diverged")
     client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("davinci")
-    assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], f"tags.`davinci.run` = '{bad.digest}'")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.`davinci.run` = '{bad.digest}'")
     assert [r.info.status for r in found] == ["FAILED"]
 
 
@@ -287,8 +286,10 @@ def test_bad_input_ends_with_code_two_before_anything_is_built(
 def test_more_gpus_than_there_are_is_one_error_before_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davinci.platform.launch.may_have_gpu", lambda: True)
-    monkeypatch.setattr("davinci.platform.launch.visible_gpus", lambda accelerator: ("0", "1"))
+    monkeypatch.setattr("davinci.platform.execute.choose.may_have_gpu", lambda: True)
+    monkeypatch.setattr(
+        "davinci.platform.execute.choose.visible_gpus", lambda accelerator: ("0", "1")
+    )
     with pytest.raises(ConfigError, match=r"trainer\.devices=4: there are 2 GPUs"):
         check_devices(TrainingRuntime(accelerator="gpu", devices=4))
     check_devices(TrainingRuntime(accelerator="gpu", devices=2))

@@ -286,6 +286,40 @@ class SweepConfig:
 
 
 @dataclass
+class SimplexConfig:
+    """A search over mixtures: see `SimplexSettings` for the fields."""
+
+    on: bool = runtime(False)
+    concentration: float = runtime(10.0)
+    lower: dict[str, float] = runtime({})
+    upper: dict[str, float] = runtime({})
+    available: dict[str, float] = runtime({})
+
+
+@dataclass
+class SearchConfig:
+    """Who proposes points, for what, and how many.
+
+    With a `sampler` (tpe, gp, cmaes, nsga2, random, qmc), axes are what it chooses from, and
+    `interval(a, b)` is one too. `objectives` are protocols or scores (`bpb`, `max
+    ppl/microworld_math/accuracy`), `constraints` bounds (`cost/flops <= 1e15`). `batch` trials are
+    proposed at once, until there are `trials`. A `pruner` (halving, hyperband) stops trials at
+    checkpoints, of which one of `reduction` goes on; `promote` so many of them to the end.
+    """
+
+    sampler: str = runtime("")
+    pruner: str = runtime("")
+    reduction: int = runtime(3)
+    trials: int = runtime(20)
+    batch: int = runtime(4)
+    promote: int = runtime(0)
+    seed: int = runtime(0)
+    objectives: list[str] = runtime(["bpb"])
+    constraints: list[str] = runtime([])
+    simplex: SimplexConfig = runtime(SimplexConfig())
+
+
+@dataclass
 class Config:
     """Everything that `python run.py` understands."""
 
@@ -298,6 +332,7 @@ class Config:
     executor: ExecutorConfig = runtime(ExecutorConfig())
     store: StoreConfig = runtime(StoreConfig())
     sweep: SweepConfig = runtime(SweepConfig())
+    search: SearchConfig = runtime(SearchConfig())
     seed: int = replicate(0)
     seeds: int = replicate(3)
     worlds: int = replicate(1)

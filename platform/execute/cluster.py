@@ -5,6 +5,8 @@ given back, and groups that came to nothing are submitted again. The command may
 work on, and the same command finds them.
 """
 
+import contextlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +24,7 @@ from davinci.platform.execute.job import last_line
 from davinci.platform.execute.keep import needed_tasks
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.outcome import Outcome
-from davinci.platform.execute.plan_file import write_plan
+from davinci.platform.execute.plan_file import without_password, write_plan
 from davinci.platform.execute.view import View
 from davinci.platform.ledger.jobs import ClusterJob, end_job, live_jobs, note_jobs
 from davinci.platform.ledger.ledger import Ledger, Standing
@@ -39,18 +41,22 @@ MAX_SUBMISSIONS = 4
 SETTLED = ("done", "failed", "skipped")
 
 
-class Cluster(Protocol):
-    """What differs between clusters."""
+class Asked(Protocol):
+    """A cluster that can be asked after its jobs."""
 
     name: str
+
+    def ended(self, jobs: Sequence[str]) -> dict[str, str]:
+        """Return the jobs that are over, with the cause in the ledger's words ("" if none)."""
+
+
+class Cluster(Asked, Protocol):
+    """What differs between clusters."""
 
     def submit(
         self, plan_file: Path, groups: Sequence[Group], numbers: Sequence[int]
     ) -> dict[int, str]:
         """Submit groups; return number -> job."""
-
-    def ended(self, jobs: Sequence[str]) -> dict[str, str]:
-        """Return the jobs that are over, with the cause in the ledger's words ("" if none)."""
 
 
 class Slurm:
@@ -68,7 +74,8 @@ class Slurm:
         folder = self._runtime.output_dir / "slurm"
         return slurm.submit(self._runtime, folder, plan_file, groups, numbers)
 
-    def ended(self, jobs: Sequence[str]) -> dict[str, str]:
+    @staticmethod
+    def ended(jobs: Sequence[str]) -> dict[str, str]:
         """Return the jobs that SLURM says are over, or does not know any more."""
         known = slurm.states(jobs)
         states = {job: known.get(job, "COMPLETED") for job in jobs}
@@ -83,6 +90,7 @@ class Ray:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._references: dict[str, Any] = {}
+        without_password(runtime.store_url)
         ray.connect(runtime.executor.address)
 
     def submit(
@@ -246,7 +254,7 @@ class ClusterExecutor:
         )
 
 
-def give_back_lost(engine: Engine, ledger: Ledger, cluster: Cluster) -> Mapping[str, str]:
+def give_back_lost(engine: Engine, ledger: Ledger, cluster: Asked) -> Mapping[str, str]:
     """Give back what jobs held that are over, by the cluster's word; return these jobs."""
     live = live_jobs(engine, cluster.name)
     if not live:
@@ -260,3 +268,10 @@ def give_back_lost(engine: Engine, ledger: Ledger, cluster: Cluster) -> Mapping[
             ledger.lose(job.tasks, place, cause or "infrastructure", error)
             end_job(engine, job, cause)
     return over
+
+
+def ask_slurm(engine: Engine) -> None:
+    """Give back what jobs of SLURM held that are over, where SLURM answers from this machine."""
+    if shutil.which("squeue") and live_jobs(engine, Slurm.name):
+        with contextlib.suppress(OSError):
+            give_back_lost(engine, Ledger(engine, new_owner()), Slurm)

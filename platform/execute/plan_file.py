@@ -34,13 +34,6 @@ def write_plan(
     path: Path, plan: Plan, groups: Sequence[Group], runtime: Runtime, since: float
 ) -> None:
     """Write a plan, the groups to be worked on, and how."""
-    password = make_url(runtime.store_url).password
-    if password:
-        os.environ[PASSWORD] = str(password)
-    shown = make_url(runtime.store_url)
-    if shown.password:
-        # not `set(password=None)`, which keeps it
-        shown = shown._replace(password=None)
     document = {
         "tasks": [
             {
@@ -56,7 +49,7 @@ def write_plan(
         "runtime": {
             **asdict(runtime),
             "output_dir": str(runtime.output_dir),
-            "store_url": shown.render_as_string(hide_password=False),
+            "store_url": without_password(runtime.store_url),
             "mlflow_url": "",
         },
         "since": since,
@@ -65,6 +58,15 @@ def write_plan(
     aside = path.with_suffix(f".{os.getpid()}")
     aside.write_text(json.dumps(document), encoding="ascii")
     aside.rename(path)
+
+
+def without_password(url: str) -> str:
+    """Return a store's address without its password, which goes to the environment instead."""
+    parsed = make_url(url)
+    if parsed.password:
+        os.environ[PASSWORD] = str(parsed.password)
+        parsed = parsed._replace(password=None)  # `set` keeps what it is given None for
+    return parsed.render_as_string(hide_password=False)
 
 
 def read_plan(path: Path) -> PlanFile:

@@ -16,6 +16,8 @@ from davinci.platform.execute.agent import run_group
 from davinci.platform.execute.groups import Group, resources_of
 from davinci.platform.execute.plan_file import PASSWORD
 
+TOKEN_FILE = Path.home() / ".ray" / "auth_token"
+
 
 def work(plan_file: str, number: int, name: str, cpus: int, *_: Any) -> str:
     """Work on a group, in a process of Ray's; the rest are groups to wait for."""
@@ -32,6 +34,9 @@ def connect(address: str) -> None:
     Raises:
         ConnectionError: If there is none at the address.
     """
+    # `ray start` asks for the user's token where there is one; a client has to be told to send it.
+    if TOKEN_FILE.exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     passed = {PASSWORD: os.environ[PASSWORD]} if PASSWORD in os.environ else {}

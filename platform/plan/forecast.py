@@ -1,17 +1,17 @@
 """What a sweep's training will cost, before anything is started, and what sharing saves of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from davinci.models.memory import Memory, cpu_micro_batch, largest_micro_batch, training_memory
-from davinci.models.size import flops_per_token, num_parameters
+from davinci.models.size import num_parameters
 from davinci.platform.config.identity import restore
 from davinci.platform.config.recipe import Recipe
 from davinci.platform.config.runtime import Runtime
 from davinci.platform.ledger.task import Task
+from davinci.platform.plan.cost import Known, flops_of, seconds_of
 from davinci.platform.plan.graph import Plan
-from davinci.platform.store.read_rates import Rate
 from davinci.platform.training.settings import SegmentSettings
 
 CHECKPOINT_BYTES_PER_PARAMETER = 12
@@ -35,6 +35,7 @@ class Forecast:
         shared: With every segment trained once; `todo` is what of it is not done yet.
         seconds: Processor seconds of `todo`, by the rates seen in the store; None where a model of
             this size was never trained there.
+        other_seconds: Processor seconds of all other tasks that are not done yet.
         checkpoint_bytes: Disk for the checkpoints that stay.
         memory: Of one training process, for the largest model of the plan.
         micro_batch_size: Sequences of a forward pass that the memory is for.
@@ -44,6 +45,7 @@ class Forecast:
     shared: Work
     todo: Work
     seconds: float | None
+    other_seconds: float
     checkpoint_bytes: int
     memory: Memory
     micro_batch_size: int
@@ -59,7 +61,7 @@ def forecast(
     runtime: Runtime,
     *,
     done: Iterable[str] = (),
-    rates: Mapping[int, Rate] | None = None,
+    known: Known | None = None,
 ) -> Forecast:
     """Return the forecast of a plan.
 
@@ -67,19 +69,21 @@ def forecast(
         plan: With at least one run.
         runtime: How it will be trained.
         done: Tasks that are finished already.
-        rates: Parameters of a model -> how fast such models were trained before.
+        known: What tasks have taken before.
     """
     sizes = {d: _size(task) for d, task in plan.tasks.items() if task.kind == "segment"}
     finished = set(done)
     of_runs = [d for run in plan.runs for d in run.tasks.values() if d in sizes]
     todo = [digest for digest in sizes if digest not in finished]
+    others = [t for d, t in plan.tasks.items() if d not in sizes and d not in finished]
     recipe = max((run.recipe for run in plan.runs), key=lambda r: num_parameters(r.model))
     size = _micro_batch_size(recipe, runtime)
     return Forecast(
         alone=_sum(sizes[digest] for digest in of_runs),
         shared=_sum(sizes.values()),
         todo=_sum(sizes[digest] for digest in todo),
-        seconds=_seconds([plan.tasks[digest] for digest in todo], rates or {}),
+        seconds=_seconds([plan.tasks[digest] for digest in todo], known or Known()),
+        other_seconds=_seconds(others, known or Known()) or 0.0,
         checkpoint_bytes=_checkpoint_bytes(plan, runtime),
         memory=training_memory(
             recipe.model,
@@ -97,9 +101,7 @@ def _settings(task: Task) -> SegmentSettings:
 
 
 def _size(task: Task) -> Work:
-    settings = _settings(task)
-    per_token = flops_per_token(settings.model, settings.model.context_length)
-    return Work(1, settings.tokens, per_token * settings.tokens)
+    return Work(1, _settings(task).tokens, flops_of(task))
 
 
 def _sum(works: Iterable[Work]) -> Work:
@@ -111,13 +113,13 @@ def _sum(works: Iterable[Work]) -> Work:
     )
 
 
-def _seconds(todo: Iterable[Task], rates: Mapping[int, Rate]) -> float | None:
+def _seconds(todo: Iterable[Task], known: Known) -> float | None:
     total = 0.0
     for task in todo:
-        rate = rates.get(num_parameters(_settings(task).model))
-        if rate is None:
+        seconds = seconds_of(task, known)
+        if seconds is None:
             return None
-        total += _size(task).flops / rate.flops_per_s
+        total += seconds
     return total
 
 

@@ -35,7 +35,10 @@ class PlannedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that one command asks for; `remarks` are on what its design can tell."""
+    """Everything that one command asks for.
+
+    `remarks` are on what its design can tell; `recipes` are those of its points, by digest.
+    """
 
     name: str
     axes: Mapping[str, tuple[str, ...]]
@@ -47,6 +50,7 @@ class Request:
     budget: str = ""
     price_per_hour: float = 0.0
     remarks: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
 
 
 def request_sweep(
@@ -66,12 +70,32 @@ def request_sweep(
         raise ConfigError(
             [Problem(field=key, value=str(v), rule=rule) for key, v in asked.intervals.items()]
         )
-    sweep, config = _sweep(asked, loader, config_name)
+    sweep, config = first_point(asked, loader, config_name)
     design = lay_out(asked.axes, _design(sweep))
     points = _complete(design.points, config, loader)
+    return request_points(
+        asked.fixed, points, loader, config_name, sweep, remarks=design.remarks, tick=tick
+    )
+
+
+def request_points(
+    fixed: Sequence[str],
+    points: Sequence[Point],
+    loader: ConfigLoader,
+    config_name: str,
+    sweep: Mapping[str, Any],
+    *,
+    remarks: tuple[str, ...] = (),
+    tick: Callable[[], None] = lambda: None,
+) -> Request:
+    """Return what points ask for that all have the same axes; `sweep` is the config's.
+
+    Raises:
+        ConfigError: With the problems of all points together.
+    """
     resolved: list[Resolved] = []
     problems: list[Problem] = []
-    for plain in compose_points(loader, asked.fixed, points, config_name, to_plain, tick):
+    for plain in compose_points(loader, fixed, points, config_name, to_plain, tick):
         try:
             resolved.append(_resolved(plain))
         except ConfigError as error:
@@ -79,7 +103,17 @@ def request_sweep(
     if problems:
         raise ConfigError(problems)
     axes = {k: tuple(dict.fromkeys(p[k] for p in points)) for k in points[0]}
-    return _request(axes, asked.fixed, points, resolved, sweep, design.remarks)
+    return _request(axes, fixed, points, resolved, sweep, remarks)
+
+
+def wants_sampler(words: Sequence[str], loader: ConfigLoader, config_name: str) -> bool:
+    """Return whether a command line leaves it to a sampler to choose points.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    _, config = first_point(parse(words, loader), loader, config_name)
+    return bool(config.search.sampler)
 
 
 def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) -> Request:
@@ -93,7 +127,7 @@ def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) ->
     return _request({}, words, [{}], [resolved], dict(config.sweep), (), one_run=True)
 
 
-def _sweep(
+def first_point(
     asked: Words, loader: ConfigLoader, config_name: str
 ) -> tuple[dict[str, Any], DictConfig]:
     """Return what the config says of the sweep, and the config of the axes' first values.
@@ -177,13 +211,14 @@ def _request(
     shown_axes = {axis: v for axis, v in axes.items() if _role(axis) in ("identity", "group")}
     shown_fixed = tuple(redact(word) for word in fixed if _role(word) != "runtime")
     arms: dict[str, PlannedArm] = {}
+    recipes = []
     for choices, point in zip(points, resolved, strict=True):
         replicates = point.replicates(
             num_seeds=1 if one_run or "seed" in axes else point.num_seeds,
             num_worlds=1 if one_run or WORLD_FIELD in axes else point.num_worlds,
         )
         shown = {axis: choices[axis] for axis in shown_axes}
-        key = digest(point.recipe)
+        recipes.append(key := digest(point.recipe))
         if key in arms:
             replicates = tuple(sorted({*arms[key].replicates, *replicates}))
             shown = dict(arms[key].choices)
@@ -205,6 +240,7 @@ def _request(
         budget=str(sweep["budget"]),
         price_per_hour=float(sweep["price_per_hour"]),
         remarks=remarks,
+        recipes=tuple(recipes),
     )
 
 

@@ -41,11 +41,17 @@ def refresh_provenance(engine: Engine, sweep: str) -> None:
         connection.execute(update(tables.sweep).where(where).values(provenance=provenance()))
 
 
+def record_runs(engine: Engine, planned: PlannedSweep) -> None:
+    """Write the recipes and runs of a plan that is no sweep of its own."""
+    with engine.begin() as connection:
+        for arm in planned.request.arms:
+            _record_runs(connection, planned, arm)
+
+
 def _record_arm(
     connection: Connection, planned: PlannedSweep, position: int, arm: PlannedArm
 ) -> None:
-    recipe = digest(arm.recipe)
-    put(connection, tables.recipe, {"digest": recipe, "config": plain(arm.recipe)})
+    recipe = _record_runs(connection, planned, arm)
     row = {
         "sweep": planned.digest,
         "position": position,
@@ -56,10 +62,16 @@ def _record_arm(
     }
     put(connection, tables.arm, row)
     for run in planned.runs[arm.label]:
-        put(
-            connection, tables.run, {"digest": run.digest, "recipe": recipe, **plain(run.replicate)}
-        )
-        for role, task in run.tasks.items():
-            put(connection, tables.run_task, {"run": run.digest, "role": role, "task": task})
         place = {"sweep": planned.digest, "position": position, "run": run.digest}
         put(connection, tables.arm_run, place)
+
+
+def _record_runs(connection: Connection, planned: PlannedSweep, arm: PlannedArm) -> str:
+    recipe = digest(arm.recipe)
+    put(connection, tables.recipe, {"digest": recipe, "config": plain(arm.recipe)})
+    for run in planned.runs[arm.label]:
+        row = {"digest": run.digest, "recipe": recipe, **plain(run.replicate)}
+        if put(connection, tables.run, row):
+            for role, task in run.tasks.items():
+                put(connection, tables.run_task, {"run": run.digest, "role": role, "task": task})
+    return recipe

@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 )
 
 from davinci.platform.config.errors import ConfigError, Problem
-from davinci.platform.config.places import on_network
+from davinci.platform.config.places import on_network, sqlite_path
 from davinci.platform.store.tables import SCHEMA_VERSION, davinci_version, metadata
 from davinci.platform.store.version import is_store, read_version, what_differs
 
@@ -38,6 +38,19 @@ def open_store(url: str) -> Engine:
     engine = engine_of(url)
     _create_tables(engine)
     return engine
+
+
+def open_existing(url: str) -> Engine | None:
+    """Return an engine on a store that is there with its tables, None where none is."""
+    file = sqlite_path(url)
+    if file is not None and not file.exists():
+        return None
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        if read_version(connection) == SCHEMA_VERSION:
+            return engine
+    engine.dispose()
+    return None
 
 
 def engine_of(url: str) -> Engine:

@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 900.0
 """A quarter hour: a database server's restart, or somebody who makes room on a disk."""
+FINAL = ("no such", "does not exist", "authentication failed", "no password")
+"""In what a database says when waiting will not help."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 
 
@@ -43,7 +45,7 @@ def _passes(error: DBAPIError) -> bool:
     if error.connection_invalidated or isinstance(error, InterfaceError):
         return True
     told = str(error.orig).lower()
-    return isinstance(error, OperationalError) and "no such" not in told
+    return isinstance(error, OperationalError) and not any(words in told for words in FINAL)
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -1,6 +1,5 @@
 """Reading the store: whole sweeps as plain records, for statistics, reports and mirrors."""
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from sqlalchemy import Connection, Engine, RowMapping, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.read_contamination import Checks, load_checks
+from davinci.platform.store.read_status import state_of_run
 from davinci.platform.store.read_training import (
     load_curves,
     load_decisions,
@@ -42,6 +42,29 @@ def find_sweep(engine: Engine, start: str) -> str:
         which = "Several sweeps begin" if found else "No sweep begins"
         raise UnknownSweep(f"{which} with {start!r}; newest: {known}.")
     return found[0]
+
+
+def find_run(engine: Engine, start: str) -> tuple[Run, list[tuple[str, str]]]:
+    """Return the run whose digest begins with `start`, and where it is: (sweep, label of the arm).
+
+    Raises:
+        UnknownSweep: If none begins so, or several do.
+    """
+    run, arm_run, arm = tables.run, tables.arm_run, tables.arm
+    with engine.connect() as connection:
+        rows = connection.execute(select(run).where(run.c.digest.startswith(start))).mappings()
+        found = rows.fetchmany(2)
+        if len(found) != 1:
+            which = "Several runs begin" if found else "No run begins"
+            raise UnknownSweep(f"{which} with {start!r}.")
+        places = (
+            select(arm.c.sweep, arm.c.label)
+            .join(
+                arm_run, (arm_run.c.sweep == arm.c.sweep) & (arm_run.c.position == arm.c.position)
+            )
+            .where(arm_run.c.run == found[0]["digest"])
+        )
+        return _run(connection, found[0], {}), list(connection.execute(places).tuples())
 
 
 def load_sweep(engine: Engine, digest: str) -> Sweep:
@@ -151,14 +174,10 @@ def _state(tasks: Mapping[str, RowMapping]) -> tuple[str, str, str]:
     broken += [t for t in tasks.values() if t["state"] == "skipped"]
     if broken:
         return "failed", broken[0]["cause"], f"{broken[0]['label']}: {broken[0]['error']}"
-    states = {t["state"] for t in tasks.values()}
-    if states == {"done"}:
-        return "done", "", ""
-    if "running" not in states:
-        return "planned", "", ""
-    last_beat = max(t["heartbeat"] for t in tasks.values() if t["state"] == "running")
-    alive = last_beat > time.time() - tables.LEASE_S
-    return ("running" if alive else "interrupted"), "", ""
+    beats: dict[str, float] = {}
+    for task in tasks.values():
+        beats[task["state"]] = max(task["heartbeat"], beats.get(task["state"], 0.0))
+    return state_of_run(beats), "", ""
 
 
 def _final(tasks: Mapping[str, RowMapping]) -> list[str]:

@@ -268,6 +268,7 @@ trial = Table(
     metadata,
     _digest("search", of="search"),
     Column("number", Integer, primary_key=True),
+    Column("batch", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("parameters", JSON, nullable=False),
     Column("overrides", JSON, nullable=False),

@@ -22,7 +22,8 @@ def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # not the number of rows: PostgreSQL's driver does not tell it of an insert
+    return connection.execute(statement.returning(*table.primary_key)).first() is not None
 
 
 def replace(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:

@@ -28,15 +28,13 @@ class DavinciSweeper(Sweeper):
             ConfigError: With the problems of all points together.
             SystemExit: With code 1, when a task has failed.
         """
-        from davinci.platform.plan.points import request_sweep
-        from davinci.reports.publish import run_and_publish
+        from davinci.reports.publish import sweep_and_publish
 
         assert self.hydra_context is not None
         assert self.config is not None
         loader = self.hydra_context.config_loader
         words = [*self._params, *arguments]
-        request = request_sweep(words, loader, self.config.hydra.job.config_name)
-        if code := run_and_publish(request):
+        if code := sweep_and_publish(words, loader, self.config.hydra.job.config_name):
             raise SystemExit(code)
 
 

@@ -8,6 +8,7 @@ from hydra.core.config_loader import ConfigLoader
 from davinci.models.size import flops_per_token, num_parameters
 from davinci.platform.config.compose import config_loader
 from davinci.platform.config.schema import register_schema
+from davinci.platform.plan.cost import Known
 from davinci.platform.plan.forecast import Forecast, forecast
 from davinci.platform.plan.plan import make_plan
 from davinci.platform.plan.points import request_sweep
@@ -26,7 +27,8 @@ def forecast_of(loader: ConfigLoader, *words: str, rate: float = 0.0) -> Forecas
     request = request_sweep([*words, "seeds=1"], loader, "config")
     plan = make_plan((arm.recipe, r) for arm in request.arms for r in arm.replicates)
     size = num_parameters(request.arms[0].recipe.model)
-    return forecast(plan, request.runtime, rates={size: Rate(rate, 1)} if rate else {}, done=())
+    rates = {size: Rate(rate, 1)} if rate else {}
+    return forecast(plan, request.runtime, known=Known(rates=rates))
 
 
 def test_two_second_stages_of_a_quarter_save_three_eighths(loader: ConfigLoader) -> None:

@@ -76,6 +76,7 @@ def _create_search() -> None:
         "trial",
         sa.Column("search", sa.String(64), sa.ForeignKey("search.digest"), primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("batch", sa.Integer, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         *(
             sa.Column(name, sa.JSON, nullable=False)
