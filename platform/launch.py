@@ -23,6 +23,7 @@ from davinci.platform.plan.points import Request
 from davinci.platform.plan.record import record_sweep, refresh_provenance
 from davinci.platform.plan.sweep import PlannedSweep, plan_sweep
 from davinci.platform.store.open import check_store, open_store, sqlite_tables
+from davinci.platform.store.patience import patiently
 from davinci.platform.store.read import load_sweep
 from davinci.platform.store.records import Sweep
 
@@ -54,7 +55,8 @@ def launch(request: Request, command: str, console: Console, publish: Publish) -
                 highlight=False,
             )
             return 1 if outcome.failed else 0
-        publish(engine, load_sweep(engine, planned.digest), planned.request, console)
+        sweep = patiently(lambda: load_sweep(engine, planned.digest))
+        publish(engine, sweep, planned.request, console)
     finally:
         engine.dispose()
     computed = f"computed {len(outcome.done)} tasks, reused {len(outcome.reused)}"
@@ -105,14 +107,14 @@ def _execute(
     Ledger(engine, new_owner()).plan(tasks.values())
     layout = Layout(runtime.output_dir)
     num_reused = sum(layout.artifact(task).is_dir() for task in tasks.values())
-    record_sweep(engine, planned, command, num_reused)
+    patiently(lambda: record_sweep(engine, planned, command, num_reused))
     if choice is not None and not choice.runs:
         nothing = frozenset[str]()
         return Outcome(reused=nothing, done=nothing, failed={}, skipped=nothing)
     targets = sorted(choice.targets) if choice else ()
     outcome = execute(planned.plan, engine, runtime, View(console, planned.plan), targets)
     if outcome.done:
-        refresh_provenance(engine, planned.digest)
+        patiently(lambda: refresh_provenance(engine, planned.digest))
     _report_failures(planned.plan, outcome, console)
     return outcome
 

@@ -42,15 +42,14 @@ def explain_run(engine: Engine, plan: Plan, run: PlannedRun) -> Explanation:
         recipes = {
             row.digest: flatten(row.config) for row in connection.execute(select(tables.recipe))
         }
-        ledger = dict(
-            connection.execute(select(tables.task.c.digest, tables.task.c.state)).tuples().all()
-        )
+        states_of = select(tables.task.c.digest, tables.task.c.state)
+        ledger = {digest: state for digest, state in connection.execute(states_of)}
         differences = {name: _difference(config, own) for name, config in recipes.items()}
         nearest = min(differences, key=lambda name: len(differences[name]), default="")
         replicates = select(tables.run.c.world_seed, tables.run.c.seed).where(
             tables.run.c.recipe == nearest
         )
-        seeds = tuple(connection.execute(replicates).tuples().all())
+        seeds = tuple((world, seed) for world, seed in connection.execute(replicates))
     states: dict[str, list[str]] = {}
     for digest, task in plan.tasks.items():
         states.setdefault(ledger.get(digest, "new"), []).append(task.label)

@@ -64,7 +64,9 @@ def find_run(engine: Engine, start: str) -> tuple[Run, list[tuple[str, str]]]:
             )
             .where(arm_run.c.run == found[0]["digest"])
         )
-        return _run(connection, found[0], {}), list(connection.execute(places).tuples())
+        return _run(connection, found[0], {}), [
+            (sweep, label) for sweep, label in connection.execute(places)
+        ]
 
 
 def load_sweep(engine: Engine, digest: str) -> Sweep:

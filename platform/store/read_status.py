@@ -4,9 +4,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from davinci.platform.store import tables
 
@@ -85,13 +85,17 @@ def read_status(engine: Engine, num_sweeps: int = 20) -> Status:
             sweeps=_sweeps(connection, num_sweeps),
             tasks={(kind, state): n for kind, state, n in connection.execute(counts)},
             running=tuple(RunningTask(*row) for row in connection.execute(running)),
-            failures=dict(connection.execute(failures.group_by(task.c.cause)).tuples().all()),
-            tries=dict(connection.execute(tries.group_by(attempt.c.cause)).tuples().all()),
+            failures=_pairs(connection, failures.group_by(task.c.cause)),
+            tries=_pairs(connection, tries.group_by(attempt.c.cause)),
             jobs=tuple(
                 JobStatus(row["executor"], row["id"], len(row["tasks"]), row["submitted"])
                 for row in connection.execute(jobs).mappings()
             ),
         )
+
+
+def _pairs(connection: Connection, query: Select[Any]) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _sweeps(connection: Connection, number: int) -> tuple[SweepStatus, ...]:

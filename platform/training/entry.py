@@ -7,6 +7,7 @@ draft, for whoever started it.
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +23,7 @@ EXIT_FAILED = 1
 
 def main(file: Path) -> int:
     """Train the job in `file`; return the exit code."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # a cluster's word to the supervisor
     job = read_job(file)
     try:
         train_segment(
