@@ -244,7 +244,10 @@ def main() -> int:
         f"{done} kills ({sweep.num_starts} starts of the controller), {tasks} tasks, "
         f"{tries} tries; {undisturbed_s:.0f} s undisturbed, {disturbed_s:.0f} s disturbed"
     )
-    print("\n".join(wrong[:NUM_SHOWN]) or f"{len(expected)} results equal bit for bit; nothing lost or doubled")
+    print(
+        "\n".join(wrong[:NUM_SHOWN])
+        or f"{len(expected)} results equal bit for bit; nothing lost or doubled"
+    )
     return 1 if wrong else 0
 
 

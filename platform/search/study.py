@@ -75,7 +75,13 @@ def ask(
 
 
 def tell(study: optuna.Study, asked: OptunaTrial, trial: Trial) -> None:
-    """Tell the study how a trial ended."""
+    """Tell the study how a trial ended; samplers that know no constraints pass over them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _tell(study, asked, trial)
+
+
+def _tell(study: optuna.Study, asked: OptunaTrial, trial: Trial) -> None:
     for step, value in enumerate(trial.rungs.values(), start=1):
         asked.report(value, step)
     for name, violation in trial.constraints.items():
