@@ -76,6 +76,7 @@ def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: 
         written = mirror_sweep(engine, sweep, url, page)
     except Exception as error:  # the store has everything; the mirror catches up next time
         why = redact(f"MLflow was not updated ({type(error).__name__}: {error}).")
+        why += " Nothing is lost; `davinci mlflow sync` catches up."
         console.print(why, style="red", markup=False)
         return
     words = [_shown(Path(sys.executable).with_name("davinci")), "ui"]
