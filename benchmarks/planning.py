@@ -25,7 +25,7 @@ FIVE_GROUPS = (
     "curriculum=single,constant,wsd,two_stage",
     "evaluation=bpb,ppl,both",
     "scale=nano,1m",
-    "data=microworld,pylib",
+    "trainer=auto,gpu",
 )
 """240 points over five config groups."""
 SIX_AXES = (
@@ -53,8 +53,6 @@ app()
 def ours(grid: tuple[str, ...], folder: Path) -> tuple[float, str]:
     """Return the seconds of a dry run, and its first line."""
     words = ["-m", *grid, "sweep.dry_run=true", f"output_dir={folder}"]
-    if "data=microworld,pylib" in grid:
-        words += ["data.level=L1"]
     begun = time.perf_counter()
     run = subprocess.run(
         [sys.executable, "run.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
