@@ -5,6 +5,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from davinci.models.peaks import PEAK_BF16_FLOPS
+from davinci.platform.config.errors import ConfigError, Problem
+from davinci.platform.execute.choose import check_memory
 from davinci.platform.execute.devices import num_cores
 from davinci.platform.execute.keep import usable_artifacts
 from davinci.platform.execute.layout import Layout
@@ -12,6 +14,7 @@ from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.plan.budget import Choice, choose_runs
 from davinci.platform.plan.cost import Known
 from davinci.platform.plan.edits import Edit, compare_with_last, few
+from davinci.platform.plan.epochs import MANY, expected_epochs
 from davinci.platform.plan.forecast import Forecast, forecast
 from davinci.platform.plan.points import Request
 from davinci.platform.plan.sweep import PlannedSweep
@@ -27,7 +30,8 @@ def describe(planned: PlannedSweep, console: Console) -> Choice | None:
     """Print what a sweep will do, more of it where it is a dry run; return what a budget allows.
 
     Raises:
-        ConfigError: If the budget cannot be read, or what it counts is not known.
+        ConfigError: If the budget cannot be read, or what it counts is not known; if training does
+            not fit into memory, or would see a domain more often than it may.
     """
     request, plan = planned.request, planned.plan
     num_arms, num_runs = len(request.arms), len({run.digest for run in plan.runs})
@@ -47,6 +51,9 @@ def describe(planned: PlannedSweep, console: Console) -> Choice | None:
     done = usable_artifacts(plan, Layout(request.runtime.output_dir), recorded)
     found = forecast(plan, request.runtime, done=done, known=known)
     console.print(_training(found), highlight=False)
+    _check_epochs(planned, console)
+    if not request.dry_run:
+        check_memory(found.memory.total, request.runtime)
     choice = choose_runs(planned, known, done)
     if choice is not None:
         _print_choice(choice, planned, console)
@@ -54,6 +61,22 @@ def describe(planned: PlannedSweep, console: Console) -> Choice | None:
         _print_arms(request, console)
         _print_forecast(found, request, console)
     return choice
+
+
+def _check_epochs(planned: PlannedSweep, console: Console) -> None:
+    """Warn of arms that see a domain often; refuse those that `trainer.max_epochs` forbids."""
+    request = planned.request
+    limit = request.runtime.training.max_epochs
+    problems = []
+    for arm, domain, epochs in expected_epochs(planned, Layout(request.runtime.output_dir)):
+        if limit and epochs > limit:
+            rule = f"{arm} would see its {domain} tokens {epochs:.1f} times."
+            problems.append(Problem(field="trainer.max_epochs", value=f"{limit:g}", rule=rule))
+        elif epochs > MANY:
+            told = f"{arm} sees its {domain} tokens {epochs:.1f} times."
+            console.print(told, style="yellow", markup=False, highlight=False)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _what_the_store_knows(planned: PlannedSweep, console: Console) -> tuple[Known, set[str]]:

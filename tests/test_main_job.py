@@ -246,6 +246,25 @@ def test_two_controllers_at_once_share_the_work(tmp_path: Path) -> None:
     assert sum(computed) == len(done)
 
 
+def test_two_sweeps_that_overlap_compute_once_what_they_share(tmp_path: Path) -> None:
+    def command(levels: str) -> list[str]:
+        words = ("-m", f"data.level={levels}", *TINY, "seeds=1", "evaluation=bpb")
+        mlflow = "store.mlflow=false"
+        return [sys.executable, "run.py", *words, mlflow, f"output_dir={tmp_path}"]
+
+    both = [
+        subprocess.Popen(command(levels), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for levels in ("L1,L2", "L2,L3")
+    ]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert set(tasks_in(tmp_path, "done").values()) == {1}
+    engine = store_of(tmp_path)
+    arms = [[arm.label for arm in load_sweep(engine, d).arms] for d in list_sweeps(engine)]
+    engine.dispose()
+    assert sorted(arms) == [["L1", "L2"], ["L2", "L3"]]
+
+
 def test_the_same_command_over_changed_files_gives_the_new_scores(tmp_path: Path) -> None:
     def score(words_known: str) -> str:
         draw = random.Random(0)

@@ -19,7 +19,7 @@ COMMANDS = [
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 8
     assert "make demo" in README
     assert "make test" in README
 

@@ -10,7 +10,7 @@ from davinci.models.devices import may_have_gpu
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.runtime import Runtime, TrainingRuntime
 from davinci.platform.execute.cluster import Cluster, ClusterExecutor, Ray, Slurm
-from davinci.platform.execute.devices import visible_gpus
+from davinci.platform.execute.devices import num_bytes_of_memory, visible_gpus
 from davinci.platform.execute.local import LocalExecutor
 from davinci.platform.execute.outcome import Outcome
 from davinci.platform.execute.view import View
@@ -86,6 +86,26 @@ def check_devices(training: TrainingRuntime) -> None:
         rule = f"there are {there} GPUs on this machine."
         value = str(training.devices)
         raise ConfigError([Problem(field="trainer.devices", value=value, rule=rule)])
+
+
+def check_memory(num_bytes: int, runtime: Runtime) -> None:
+    """Check that a training process of so many bytes fits this machine, where it is to run here.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if runtime.executor.name != "local" or runtime.training.accelerator == "gpu":
+        return
+    if visible_gpus(runtime.training.accelerator):
+        return
+    limit = runtime.executor.memory_bytes or num_bytes_of_memory()
+    if num_bytes > limit:
+        rule = (
+            f"a training process needs {num_bytes / 2**30:.1f} GiB, and there are "
+            f"{limit / 2**30:.1f}: try trainer.micro_batch_size=1 or trainer.recompute=true, or a "
+            "larger machine (executor=slurm)."
+        )
+        raise ConfigError([Problem(field="executor.memory_gib", value="", rule=rule)])
 
 
 def _refused(field: str, value: str, rule: str) -> ConfigError:

@@ -36,7 +36,7 @@ from davinci.platform.execute.outcome import Outcome, Stopped
 from davinci.platform.execute.queue import Queue
 from davinci.platform.execute.view import View
 from davinci.platform.execute.work import PRELOAD, freeze
-from davinci.platform.ledger.causes import RETRIES, pause_s
+from davinci.platform.ledger.causes import RETRIES, name_cause, pause_s
 from davinci.platform.ledger.ledger import Ledger, Standing
 from davinci.platform.ledger.owner import machine, new_owner
 from davinci.platform.ledger.task import Task
@@ -198,7 +198,8 @@ class LocalExecutor:
                 continue
             if self._claim(task.digest):
                 self._queue.take(task.digest)
-                self._start(task, need, gpus)
+                if not self._try_to_start(task, need, gpus):
+                    return
             else:
                 self._held.add(task.digest)
 
@@ -226,6 +227,20 @@ class LocalExecutor:
             told = f"the disk is full ({free / 2**20:.0f} MiB free); waiting for room"
             self._view.paused(told if self._full else "")
         return not self._full
+
+    def _try_to_start(self, task: Task, need: Need, gpus: tuple[str, ...]) -> bool:
+        """Start a task; give it back where the disk has no room for as much as its description."""
+        try:
+            self._start(task, need, gpus)
+        except OSError as error:
+            if name_cause(error) != "disk full":
+                raise
+            self._full = True
+            self._ledger.release(task.digest, "disk full")
+            self._leased.discard(task.digest)
+            self._queue.put_back(task.digest)
+            return False
+        return True
 
     def _start(self, task: Task, need: Need, gpus: tuple[str, ...]) -> None:
         self._layout.clear_drafts(task)

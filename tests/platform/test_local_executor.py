@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ from davinci.platform.plan.graph import Plan
 from davinci.platform.store import patience, tables
 from davinci.platform.store.open import open_store
 from davinci.platform.store.patience import patiently
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -133,6 +137,40 @@ def test_a_full_disk_pauses_and_loses_nothing(
     assert run(engine, tmp_path, plan).done == {full, other}
     assert tries(engine, full) == [("given back", "disk full"), ("done", "")]
     assert next(free, None) is None  # it has looked until there was room
+
+
+def test_a_real_disk_that_is_full_pauses_a_sweep_and_corrupts_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
+    if subprocess.run(mounted, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        command = [sys.executable, "run.py", "-m", "data.level=L1,L2", "seeds=1", "evaluation=bpb"]
+        command += ["scale.tokens=4096", "data.documents=150", "store.mlflow=false"]
+        process = subprocess.Popen(
+            [*command, f"output_dir={disk}"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "disk is full" in line:  # for the store, or for what a task writes
+                break
+        larger = ["mount", "-o", "remount,size=600m", str(disk)]
+        subprocess.run(larger, check=True)
+        told = process.stdout.read()
+        process.stdout.close()
+        assert process.wait() == 0, told
+        engine = open_store(sqlite_url(disk / "davinci.db"))
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            assert set(connection.scalars(select(tables.task.c.state))) == {"done"}
+        engine.dispose()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_lease_that_is_lost_ends_the_work_on_it(

@@ -1,6 +1,7 @@
 """What a person is told before anything runs: budgets, edits, forecasts, explanations, status."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from davinci.platform.config.identity import restore
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.config.schema import register_schema
 from davinci.platform.describe import describe
+from davinci.platform.execute.layout import Layout
 from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.ledger.usage import Usage
 from davinci.platform.plan.budget import choose_runs
@@ -32,6 +34,7 @@ from davinci.platform.training.settings import SegmentSettings
 from davinci.reports.cli import main
 
 SMALL = ("scale.tokens=4096", "data.documents=60", "evaluation=bpb")
+PAPER = ("scale=3b", "scale.tokens=8388608", "seeds=1")
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +218,30 @@ def test_explain_names_what_makes_a_point_new(
     assert "planned, world 0, seed 1" in explain(run[:10])
     assert main(["explain", "ffff", *place]) == 2
     assert "No run begins with 'ffff'" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_starts(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="a training process needs") as caught:
+        told(planned(loader, tmp_path, *PAPER, "executor.memory_gib=4"))
+    assert "trainer.recompute=true" in str(caught.value)
+    told(planned(loader, tmp_path, *PAPER, "sweep.dry_run=true"))
+
+
+def test_epochs_are_counted_before_training_where_the_tokens_are_there(
+    loader: ConfigLoader, tmp_path: Path
+) -> None:
+    words = ("data.level=L1,L2", "seeds=1")
+    sweep = planned(loader, tmp_path, *words)
+    layout = Layout(tmp_path)
+    for run in sweep.plan.runs:
+        folder = layout.artifact(sweep.plan.tasks[run.tasks["shards.math"]])
+        folder.mkdir(parents=True)
+        few = 100 if run.recipe.data.levels["math"] == "L2" else 10**6
+        (folder / "manifest.json").write_text(json.dumps({"num_tokens": few}))
+    text = told(sweep)
+    assert "L2 sees its math tokens 8.2 times." in text  # a fifth of 4096, over 100
+    assert "L1 sees" not in text
+    with pytest.raises(ConfigError, match="L2 would see its math tokens 8.2 times"):
+        told(planned(loader, tmp_path, *words, "trainer.max_epochs=4"))
