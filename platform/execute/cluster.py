@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.identity import digest
 from davinci.platform.config.runtime import Runtime
 from davinci.platform.execute import ray, slurm
@@ -175,7 +176,12 @@ class ClusterExecutor:
         file = self._runtime.output_dir / "plans" / f"{self._key[:16]}.{int(self._since)}.json"
         if not file.exists():
             write_plan(file, self._plan, self._groups, self._runtime, self._since)
-        ids = self._cluster.submit(file, self._groups, numbers)
+        try:
+            ids = self._cluster.submit(file, self._groups, numbers)
+        except ValueError as error:
+            name = self._cluster.name
+            rule = f"the cluster does not take this: {error}"
+            raise ConfigError([Problem(field="executor.name", value=name, rule=rule)]) from None
         note_jobs(
             self._engine,
             [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from davinci.platform.config.runtime import TrainingRuntime
 from davinci.platform.ledger.task import Kind, Task
 
+DATA_CPUS = 4
 MODEL_KINDS: tuple[Kind, ...] = ("segment", "evaluation", "decision")
 
 
@@ -129,10 +130,10 @@ class Resources:
 def resources_of(group: Group, training: TrainingRuntime, cpus: int, on_gpu: bool) -> Resources:
     """Return what a group's job asks for; `cpus` 0 is as many as its processes have threads.
 
-    Data are made on as many cores as are asked for, or one.
+    Data are made on as many cores as are asked for, or a few: their domains side by side.
     """
     if not group.trains:
-        return Resources(nodes=1, processes=1, cpus=cpus or 1, gpus=0)
+        return Resources(nodes=1, processes=1, cpus=cpus or DATA_CPUS, gpus=0)
     threads = training.num_threads * training.devices
     return Resources(
         nodes=training.num_nodes,

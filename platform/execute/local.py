@@ -5,14 +5,10 @@ it in milliseconds. Statuses are written here, outside the processes that may di
 may work on the same store: what they hold is waited for, and nothing is done twice.
 """
 
-import contextlib
-import multiprocessing
-import os
 import shutil
-import sys
+import socket
 import time
-import types
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from multiprocessing.connection import wait
 
 from sqlalchemy import Engine
@@ -33,12 +29,13 @@ from davinci.platform.execute.job import Job, how_it_ended, last_line
 from davinci.platform.execute.keep import may_prune, needed_tasks, users_of
 from davinci.platform.execute.layout import Layout
 from davinci.platform.execute.outcome import Outcome, Stopped
+from davinci.platform.execute.pool import Pool
 from davinci.platform.execute.queue import Queue
 from davinci.platform.execute.view import View
-from davinci.platform.execute.work import PRELOAD, freeze
+from davinci.platform.execute.work import freeze
 from davinci.platform.ledger.causes import RETRIES, name_cause, pause_s
 from davinci.platform.ledger.ledger import Ledger, Standing
-from davinci.platform.ledger.owner import machine, new_owner
+from davinci.platform.ledger.owner import new_owner
 from davinci.platform.ledger.task import Task
 from davinci.platform.ledger.usage import Usage
 from davinci.platform.plan.graph import Plan
@@ -51,8 +48,6 @@ GRACE_S = 30.0
 """What a task that is asked to stop may take, to leave a snapshot for one."""
 ROOM_BYTES = 2**28
 """Free disk that ends a pause for want of it."""
-FROZEN = "davinci.platform.execute.frozen"
-"""Imported last by the fork server."""
 
 
 class LocalExecutor:
@@ -77,7 +72,7 @@ class LocalExecutor:
         self._targets = set(targets) or set(plan.tasks)
         self._since = time.time() if since is None else since
         self._layout = Layout(runtime.output_dir)
-        self._ledger = Ledger(engine, new_owner(), place or machine())
+        self._ledger = Ledger(engine, new_owner(), place or socket.gethostname())
         self._gpus = visible_gpus(runtime.training.accelerator)
         self._room = Free(
             slots=runtime.executor.workers or max(1, num_cores() // runtime.training.num_threads),
@@ -99,7 +94,7 @@ class LocalExecutor:
         self._looked = self._beaten = time.monotonic()
         self._full = False
         self._stop = ""
-        self._context = multiprocessing.get_context("forkserver")
+        self._pool = Pool()
 
     def run(self) -> Outcome:
         """Run everything that is not done yet; return what became of it.
@@ -118,7 +113,8 @@ class LocalExecutor:
         self._queue = Queue(self._plan.tasks, todo)
         self._view.begin([self._plan.tasks[d] for d in todo], num_reused=len(reused))
         if todo:
-            self._warm_up(todo)
+            kinds = {self._plan.tasks[digest].kind for digest in todo}
+            self._pool.warm_up(kinds, self._runtime.training.num_threads)
         self._give_up_failed(todo)
         try:
             self._loop()
@@ -137,13 +133,6 @@ class LocalExecutor:
     def ask_to_stop(self, cause: str) -> None:
         """Ask `run` to stop its tasks and give them back; may be called by a signal handler."""
         self._stop = cause
-
-    def _warm_up(self, todo: Collection[str]) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        os.environ.setdefault("RAYON_NUM_THREADS", "1")
-        os.environ.setdefault("OMP_NUM_THREADS", str(self._runtime.training.num_threads))
-        modules = {m for d in todo for m in PRELOAD.get(self._plan.tasks[d].kind, ())}
-        self._context.set_forkserver_preload([*sorted(modules), child.__name__, FROZEN])
 
     def _loop(self) -> None:
         while self._queue or self._jobs:
@@ -245,14 +234,7 @@ class LocalExecutor:
     def _start(self, task: Task, need: Need, gpus: tuple[str, ...]) -> None:
         self._layout.clear_drafts(task)
         frozen = freeze(task, self._plan.tasks, self._layout, self._runtime)
-        mine, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=child.main, args=(frozen, theirs, gpus), daemon=False
-        )
-        with _without_main():
-            process.start()
-        theirs.close()
-        self._jobs[task.digest] = Job(task=task, process=process, pipe=mine, need=need, gpus=gpus)
+        self._jobs[task.digest] = self._pool.start(task, frozen, need, gpus)
         self._tries[task.digest] = self._tries.get(task.digest, 0) + 1
         self._view.started(task)
 
@@ -353,17 +335,3 @@ class LocalExecutor:
             self._ledger.release(digest, cause)
             self._layout.clear_drafts(self._plan.tasks[digest])
             self._leased.discard(digest)
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from importing the main program in every child: no task needs it.
-
-    The fork server's own way, to import it once, has never worked (cpython#126631).
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -52,20 +52,32 @@ def connect(address: str) -> None:
 def submit(
     runtime: Runtime, plan_file: Path, groups: Sequence[Group], numbers: Sequence[int]
 ) -> dict[int, tuple[str, Any]]:
-    """Submit groups, by their numbers in the plan's file; return number -> name and reference."""
+    """Submit groups, by their numbers in the plan's file; return number -> name and reference.
+
+    Raises:
+        ValueError: If no node has as many GPUs as training asks for: Ray would wait for ever.
+    """
     import ray
 
+    every: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in every if node["Alive"]]
+    most = {kind: int(max(n.get(kind, 0) for n in nodes)) for kind in ("CPU", "GPU")}
     found: dict[int, tuple[str, Any]] = {}
     for number in numbers:
         on_gpu = runtime.training.accelerator == "gpu"
         asked = resources_of(groups[number], runtime.training, runtime.executor.cpus, on_gpu)
+        if asked.gpus > most["GPU"]:
+            raise ValueError(
+                f"training asks for {asked.gpus} GPUs, no node has more than {most['GPU']}"
+            )
+        cpus = min(asked.cpus, most["CPU"])
         name = uuid.uuid4().hex[:12]
         before = [found[n][1] for n in groups[number].inputs if n in found]
-        options = {"num_cpus": asked.cpus, "num_gpus": asked.gpus, "max_retries": 0}
+        options = {"num_cpus": cpus, "num_gpus": asked.gpus, "max_retries": 0}
         if runtime.executor.memory_gib:
             options["memory"] = runtime.executor.memory_bytes
         remote = ray.remote(work).options(**options)
-        found[number] = name, remote.remote(str(plan_file), number, name, asked.cpus, *before)
+        found[number] = name, remote.remote(str(plan_file), number, name, cpus, *before)
     return found
 
 

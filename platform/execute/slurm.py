@@ -63,8 +63,13 @@ class SlurmJob:
 def submit(
     runtime: Runtime, folder: Path, plan_file: Path, groups: Sequence[Group], numbers: Sequence[int]
 ) -> dict[int, str]:
-    """Submit groups, by their numbers in the plan's file; return number -> job."""
+    """Submit groups, by their numbers in the plan's file; return number -> job.
+
+    Raises:
+        ValueError: With SLURM's own words, if it does not take them.
+    """
     import submitit
+    from submitit.core.utils import FailedJobError
 
     ids: dict[int, str] = {}
     for bundle in _bundles(runtime, groups, numbers):
@@ -74,9 +79,12 @@ def submit(
         )
         executor = submitit.SlurmExecutor(folder=folder)
         executor.update_parameters(**_parameters(runtime, first, before))
-        jobs = executor.map_array(
-            lambda job: job(), [SlurmJob(str(plan_file), number) for number in bundle]
-        )
+        work = [SlurmJob(str(plan_file), number) for number in bundle]
+        try:
+            jobs = executor.map_array(lambda job: job(), work)
+        except FailedJobError as error:
+            told = [line for line in str(error).splitlines() if line.startswith("sbatch: error:")]
+            raise ValueError("; ".join(told) or str(error)) from None
         ids |= {number: str(job.job_id) for number, job in zip(bundle, jobs, strict=True)}
     return ids
 

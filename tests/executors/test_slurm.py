@@ -148,6 +148,15 @@ def test_a_model_is_trained_on_two_nodes(environment: dict[str, str], tmp_path: 
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
+def test_what_slurm_does_not_take_is_told_in_its_words(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    for word in ("executor.partition=nowhere", "executor.cpus=4096"):
+        found = run(environment, tmp_path, "scale.tokens=4096", word)
+        assert found.returncode == 2
+        assert "executor.name=slurm: the cluster does not take this: sbatch: error" in found.stderr
+
+
 def test_a_queue_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     bare = {**os.environ, "PATH": str(Path(sys.executable).parent)}
     found = run(bare, tmp_path, "scale.tokens=4096")
