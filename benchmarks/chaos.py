@@ -36,11 +36,13 @@ from tests.services.slurm import slurm_cluster  # noqa: E402
 
 SWEEP = (
     *("run.py", "-m", "data.level=L1,L2", "seeds=2", "evaluation=both", "data.documents=80"),
-    *("scale.tokens=16384", "evaluation.max_items=4", "trainer.snapshot_interval_s=0.2"),
+    *("scale.tokens=400000", "evaluation.max_items=12", "trainer.snapshot_interval_s=0.2"),
 )
 
 
 NUM_SHOWN = 20
+WAIT_S = 6.0
+"""A controller takes some seconds to have workers."""
 
 
 def store_was_away(log: Path) -> bool:
@@ -54,7 +56,7 @@ class Sweep:
     def __init__(self, words: list[str], environment: dict[str, str], log: Path) -> None:
         self._command = [sys.executable, *SWEEP, *words]
         self._environment, self._log = environment, log
-        self.num_starts = 0
+        self.num_starts = self.num_workers_killed = 0
         self.start()
 
     def start(self) -> None:
@@ -77,15 +79,19 @@ class Sweep:
         self.start()
 
     def kill_worker(self, draw: random.Random) -> bool:
-        """Kill one of the processes that work on tasks, if there is one."""
-        children = _children()
-        servers = children.get(self._process.pid, [])
-        workers = [worker for server in servers for worker in children.get(server, [])]
-        if not workers:
-            return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(draw.choice(workers), signal.SIGKILL)
-        return True
+        """Kill one of the processes that work on tasks; False if none comes up for a while."""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline and self.code is None:
+            children = _children()
+            servers = children.get(self._process.pid, [])
+            workers = [worker for server in servers for worker in children.get(server, [])]
+            if workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(draw.choice(workers), signal.SIGKILL)
+                self.num_workers_killed += 1
+                return True
+            time.sleep(0.02)
+        return False
 
 
 def _children() -> dict[int, list[int]]:
@@ -113,9 +119,9 @@ def disturb(
         elif sweep.code is not None:
             break
         kind = draw.random()
-        if others and kind < 0.5:
+        if others and kind < 0.4:
             draw.choice(others)()
-        elif kind < 0.8 or not sweep.kill_worker(draw):
+        elif kind < 0.55 or not sweep.kill_worker(draw):
             sweep.kill()
         done += 1
     return done
@@ -241,7 +247,8 @@ def main() -> int:
             if sweep.code:
                 wrong.append(f"exit code {sweep.code}: {(wild / 'log').read_text()[-3000:]}")
     print(
-        f"{done} kills ({sweep.num_starts} starts of the controller), {tasks} tasks, "
+        f"{done} blows ({sweep.num_starts - 1} to the controller, {sweep.num_workers_killed} to "
+        f"workers), {tasks} tasks, "
         f"{tries} tries; {undisturbed_s:.0f} s undisturbed, {disturbed_s:.0f} s disturbed"
     )
     print(

@@ -59,6 +59,10 @@ def do(document: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, progr
         time.sleep(settings["seconds"])
         mark.unlink()
     if what == "sleep":
+        if "path" in settings:
+            aside = out / "process"
+            aside.write_text(str(os.getpid()))
+            aside.rename(settings["path"])
         time.sleep(settings["seconds"])
     if what == "signal_itself":
         os.kill(os.getpid(), settings["number"])

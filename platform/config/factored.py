@@ -100,8 +100,6 @@ def _changes(
                 found[axis, value] = plain
                 continue
             change = _difference(first, plain, ())
-            if not grouped:
-                change |= _own(plain, axis)
             found[axis, value] = change
             for path in change:
                 if touched.setdefault(path, axis) != axis:
@@ -160,18 +158,6 @@ def _with(plain: Plain, path: Path, value: Any) -> Plain:
     if value is GONE:
         return {name: item for name, item in plain.items() if name != key}
     return plain | {key: value}
-
-
-def _own(plain: Plain, axis: str) -> dict[Path, Any]:
-    """Return the path of a field with what stands there; within a list, those of the list."""
-    path: list[str] = []
-    found: Any = plain
-    for key in axis.split("."):
-        if not isinstance(found, dict):
-            break
-        path.append(key)
-        found = found[key]
-    return {tuple(path): found}
 
 
 def _same(one: Any, other: Any) -> bool:

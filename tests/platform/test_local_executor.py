@@ -116,7 +116,7 @@ def test_a_worker_that_is_killed_is_tried_again(engine: Engine, tmp_path: Path) 
 def test_out_of_memory_is_tried_once_more_alone(engine: Engine, tmp_path: Path) -> None:
     plan = Plan()
     greedy = task(plan, "memory_error_unless_alone", path=str(tmp_path / "here"))
-    others = [task(plan, "beside", path=str(tmp_path / "here"), seconds=0.5) for _ in range(4)]
+    others = [task(plan, "beside", path=str(tmp_path / "here"), seconds=0.5) for _ in range(5)]
     outcome = run(engine, tmp_path, plan)
     assert outcome.done == {greedy, *others}
     assert tries(engine, greedy) == [("given back", "out of memory"), ("done", "")]
@@ -179,11 +179,11 @@ def test_a_lease_that_is_lost_ends_the_work_on_it(
     monkeypatch.setattr(local, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(local, "LOOK_S", 0.1)
     plan = Plan()
-    slow = task(plan, "sleep", seconds=60.0)
+    slow = task(plan, "sleep", seconds=60.0, path=str(tmp_path / "process"))
     other = Ledger(engine, "elsewhere:1:aa", "elsewhere")
 
     def take_over() -> None:
-        while not tries(engine, slow):
+        while not (tmp_path / "process").exists():
             time.sleep(0.05)
         with engine.begin() as connection:
             connection.execute(update(tables.task).values(heartbeat=0.0))
@@ -200,6 +200,8 @@ def test_a_lease_that_is_lost_ends_the_work_on_it(
     assert time.monotonic() - begun < 30
     assert outcome.failed == {slow: "bug: KeyError: 'x' (elsewhere)"}
     assert tries(engine, slow) == [("lost", "lost"), ("failed", "bug")]
+    with pytest.raises(ProcessLookupError):  # who has lost the lease is not at it any more
+        os.kill(int((tmp_path / "process").read_text()), 0)
 
 
 def test_asked_to_stop_it_gives_its_tasks_back_with_the_cause(

@@ -1,5 +1,6 @@
 """Stores of earlier versions: refused with what to do, and migrated with all they hold."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +14,15 @@ from tests.services.postgres import missing_postgres, postgres_server
 
 from davinci.platform.config.errors import ConfigError
 from davinci.platform.config.places import sqlite_url
+from davinci.platform.ledger.ledger import Ledger
+from davinci.platform.ledger.task import Task
+from davinci.platform.ledger.usage import Usage
 from davinci.platform.store import tables
 from davinci.platform.store.migrate import migrate_store
 from davinci.platform.store.open import open_store
 from davinci.platform.store.read import list_sweeps, load_sweep
 from davinci.platform.store.tables import SCHEMA_VERSION, metadata
+from davinci.platform.store.version import FIRST
 from davinci.reports.cli import main
 
 OLD = Path(__file__).parent / "stores"
@@ -116,10 +121,30 @@ def test_the_same_on_postgresql(tmp_path: Path) -> None:
     if missing_postgres():
         pytest.skip("PostgreSQL is not installed")
     with postgres_server(tmp_path) as server:
+        old = create_engine(server.url)
+        dump = (OLD / "version_1.sql").read_text(encoding="utf-8")
+        with old.begin() as connection:
+            found = re.findall(r"^CREATE TABLE (\w+) .*?^\);", dump, flags=re.M | re.S)
+            for name in [t.name for t in metadata.sorted_tables if t.name in found] + [FIRST]:
+                [made] = re.findall(rf"^CREATE TABLE {name} .*?^\);", dump, flags=re.M | re.S)
+                connection.execute(text(made.replace("BLOB", "BYTEA")))
+            for index in re.findall(r"^CREATE INDEX .*?;", dump, flags=re.M):
+                connection.execute(text(index))
+            connection.execute(text("INSERT INTO davinci_schema VALUES (1)"))
+        with pytest.raises(ConfigError, match="davinci migrate"):
+            open_store(server.url)
+        assert migrate_store(server.url) == ("0001", None)
+        assert differences(old) == []
+        old.dispose()
         engine = open_store(server.url)
-        assert differences(engine) == []
+        ledger, task = Ledger(engine, "elsewhere:1"), Task(kind="segment", settings={"x": 1})
+        ledger.plan([task])
+        assert ledger.claim(task.digest)
+        assert ledger.done(task.digest, Usage(wall_s=1.0, cpu_s=1.0, max_rss_bytes=2**40))
+        row = {"num_parameters": 3 * 10**9, "tokens": 8 * 10**12, "flops": 1e23, "result": {}}
+        with engine.begin() as connection:
+            connection.execute(tables.segment.insert().values(task=task.digest, **row))
         engine.dispose()
-        open_store(server.url).dispose()
 
 
 CREATE = """

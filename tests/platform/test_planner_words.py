@@ -102,6 +102,18 @@ def test_what_is_done_costs_nothing(loader: ConfigLoader, tmp_path: Path) -> Non
     assert everything.cost == 0
 
 
+def test_work_that_is_shared_is_paid_once(loader: ConfigLoader, tmp_path: Path) -> None:
+    words = ("curriculum=two_stage", "curriculum.stages.1.qa_frac=0.1,0.2", "seeds=1")
+    sweep = planned(loader, tmp_path, *words)
+    whole = sum(flops_of(task) for task in sweep.plan.tasks.values())
+    assert whole < 1.5 * one_run(sweep)
+    limited = planned(loader, tmp_path, *words, f"sweep.budget={whole * 1.001}FLOPs")
+    choice = choose_runs(limited, Known(), ())
+    assert choice is not None
+    assert len(choice.runs) == 2
+    assert choice.cost == pytest.approx(whole)
+
+
 def test_time_and_money_are_counted_by_what_the_store_has_seen(
     loader: ConfigLoader, tmp_path: Path
 ) -> None:
