@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -17,22 +17,11 @@ from rich.progress import (
 
 from davinci.platform.execute.child import Report
 from davinci.platform.ledger.task import Task
+from davinci.platform.plan.cost import USUAL_SECONDS
 from davinci.platform.plan.graph import Plan
 
-SECONDS: Mapping[str, float] = {
-    "held_out": 1.0,
-    "corpus": 1.0,
-    "tokenizer": 2.0,
-    "shards": 0.5,
-    "checkpoint": 1.0,
-    "decision": 0.1,
-    "evaluation": 5.0,
-    "contamination": 1.0,
-}
-"""Rough seconds of work per kind, only to weigh the bar; training goes by its tokens."""
-
 TOKENS_PER_S = 25_000.0
-"""Tokens per second of a nano model on one core, for the same purpose."""
+"""Tokens per second of a nano model on one core, only to weigh the bar."""
 
 GOOD = ("done", "done elsewhere")
 
@@ -153,7 +142,11 @@ class View:
 
 
 def _seconds(task: Task) -> float:
-    return _tokens(task) / TOKENS_PER_S if task.kind == "segment" else SECONDS.get(task.kind, 1.0)
+    return (
+        _tokens(task) / TOKENS_PER_S
+        if task.kind == "segment"
+        else USUAL_SECONDS.get(task.kind, 1.0)
+    )
 
 
 def _tokens(task: Task) -> int:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.small_training import SETTINGS
 
-from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.models.settings import ModelSettings
 from davinci.platform.config.identity import canonical
 from davinci.platform.config.runtime import TrainingRuntime
 from davinci.platform.execute import devices
@@ -19,26 +20,7 @@ from davinci.platform.execute.devices import (
     visible_gpus,
 )
 from davinci.platform.ledger.task import Task
-from davinci.platform.training.settings import LearningRateLaw, SegmentSettings
 
-SETTINGS = SegmentSettings(
-    model=ModelSettings(
-        hidden_size=16,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-        head_dim=8,
-        intermediate_size=24,
-        vocab_size=32,
-        context_length=16,
-    ),
-    optimizer=OptimizerSettings(lr_peak=1e-2),
-    weights={"math": 1.0},
-    num_steps=4,
-    batch_tokens=64,
-    lr=LearningRateLaw(),
-    seed=0,
-)
 LARGE = ModelSettings(
     hidden_size=2048,
     num_layers=36,
