@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from davinci.platform.config.errors import ConfigError
+from davinci.platform.config.places import on_network
 from davinci.platform.ledger.ledger import Ledger
 from davinci.platform.ledger.task import Task
 from davinci.platform.store import tables
@@ -29,6 +30,28 @@ def test_a_store_can_be_opened_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'deep' / 'davinci.db'}"
     open_store(url).dispose()
     open_store(url).dispose()
+
+
+def test_a_file_that_machines_share_is_known_by_its_mount(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/fast xfs rw 0 0\n"
+    )
+    assert on_network(Path("/home/ann/davinci.db"), mounts)
+    assert not on_network(Path("/home/fast/davinci.db"), mounts)
+    assert not on_network(Path("/homely/davinci.db"), mounts)
+    assert not on_network(Path("/srv/davinci.db"), tmp_path / "none")
+
+
+def test_a_shared_file_has_no_write_ahead_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for shared, mode in ((True, "delete"), (False, "wal")):
+        monkeypatch.setattr("davinci.platform.store.open.on_network", lambda path, s=shared: s)
+        engine = open_store(f"sqlite:///{tmp_path / mode / 'davinci.db'}")
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == mode
+        engine.dispose()
 
 
 def refusal(url: str) -> str:
