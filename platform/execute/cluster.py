@@ -37,7 +37,8 @@ POLL_S = 1.0
 ASK_S = 5.0
 """Seconds between two questions to the cluster, which has others to serve."""
 MAX_SUBMISSIONS = 4
-"""Of a group within one command, none of which got a task done."""
+"""Of a group within one command, of which none was interrupted, and none was the last."""
+INTERRUPTED = ("time limit", "preempted")
 
 SETTLED = ("done", "failed", "skipped")
 
@@ -203,7 +204,10 @@ class ClusterExecutor:
             self._look(todo)
             if time.monotonic() - self._asked > ASK_S:
                 self._asked = time.monotonic()
-                give_back_lost(self._engine, self._ledger, self._cluster)
+                over = give_back_lost(self._engine, self._ledger, self._cluster)
+                for job in (job for job, cause in over.items() if cause in INTERRUPTED):
+                    if job in self._jobs:
+                        self._submissions[self._jobs[job]] -= 1  # it goes on where it was
                 self._submit_again(todo)
             time.sleep(POLL_S)
 

@@ -7,6 +7,7 @@ limit, or is preempted, it gives its tasks back with their snapshots and is queu
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ CAUSES: Mapping[str, str] = {
     "TIMEOUT": "time limit",
     "DEADLINE": "time limit",
     "PREEMPTED": "preempted",
-    "CANCELLED": "preempted",
+    "CANCELLED": "infrastructure",
     "OUT_OF_MEMORY": "out of memory",
     "NODE_FAIL": "infrastructure",
     "BOOT_FAIL": "infrastructure",
@@ -146,7 +147,12 @@ def _parameters(runtime: Runtime, group: Group, before: Sequence[str]) -> dict[s
 
 
 def _requeue(name: str) -> None:
-    subprocess.run(["scontrol", "requeue", name], check=True)
+    """Queue this job again; where a cluster forbids that, wait for its end, so that it is told why.
+
+    Then the command that watches, or the next, submits another.
+    """
+    if subprocess.run(["scontrol", "requeue", name], check=False).returncode:
+        time.sleep(2 * SIGNAL_DELAY_S)
 
 
 def _leave_slurm() -> None:

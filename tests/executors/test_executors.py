@@ -29,7 +29,7 @@ SMALL = (
     *("scale.tokens=4096", "data.documents=60", "evaluation.max_items=4", "evaluation=bpb"),
     *("store.mlflow=false", "curriculum=two_stage"),
 )
-SWEEP = ("-m", "data.level=L1,L2", "seeds=2", *SMALL)
+SWEEP = ("-m", "data.level=L1,L2", "seeds=1", *SMALL)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -122,7 +122,7 @@ def test_the_results_are_those_of_this_machine_bit_for_bit(
 ) -> None:
     found = scores(newest(outputs))
     assert found == expected
-    assert len(found) == 4 * 10
+    assert len(found) == 2 * 10
 
 
 def test_every_task_is_done_once_and_where_the_executor_says(outputs: Path, place: Place) -> None:

@@ -105,7 +105,7 @@ def test_submit_and_leave_and_come_back(environment: dict[str, str], tmp_path: P
 def test_at_its_time_limit_a_job_gives_its_tasks_back_and_goes_on_in_the_next(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    words = ("scale.tokens=250000", "trainer.snapshot_interval_s=0.3")
+    words = ("scale.tokens=150000", "trainer.snapshot_interval_s=0.3")
     straight = run(environment, tmp_path / "straight", *words)
     assert straight.returncode == 0, straight.stderr
     submitted = run(environment, tmp_path / "cut", *words, "executor.wait=false")
@@ -124,7 +124,7 @@ def test_at_its_time_limit_a_job_gives_its_tasks_back_and_goes_on_in_the_next(
 def test_what_a_cancelled_job_held_is_given_back_with_its_cause(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    words = ("scale.tokens=250000", "trainer.snapshot_interval_s=0.3")
+    words = ("scale.tokens=150000", "trainer.snapshot_interval_s=0.3")
     submitted = run(environment, tmp_path, *words, "executor.wait=false")
     assert submitted.returncode == 0, submitted.stderr
     wait_for(lambda: training(tmp_path))
@@ -151,10 +151,9 @@ def test_a_model_is_trained_on_two_nodes(environment: dict[str, str], tmp_path: 
 def test_what_slurm_does_not_take_is_told_in_its_words(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    for word in ("executor.partition=nowhere", "executor.cpus=4096"):
-        found = run(environment, tmp_path, "scale.tokens=4096", word)
-        assert found.returncode == 2
-        assert "executor.name=slurm: the cluster does not take this: sbatch: error" in found.stderr
+    found = run(environment, tmp_path, "scale.tokens=4096", "executor.partition=nowhere")
+    assert found.returncode == 2, found.stdout + found.stderr
+    assert "executor.name=slurm: the cluster does not take this: sbatch: error" in found.stderr
 
 
 def test_a_queue_that_is_not_there_is_one_error(tmp_path: Path) -> None:
