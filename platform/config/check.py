@@ -4,6 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from davinci.platform.config.benchmarks import check_benchmarks
 from davinci.platform.config.check_curriculum import check_curriculum, check_level, check_weights
 from davinci.platform.config.check_training import check_training
 from davinci.platform.config.compose import known_fields
@@ -53,6 +54,7 @@ def _check_choices(plain: dict[str, Any]) -> list[Problem]:
     if not protocols:
         rule = "give at least one protocol."
         problems.append(Problem(field="evaluation.protocols", value="[]", rule=rule))
+    problems += check_benchmarks(plain["evaluation"])
     problems += one_of("trainer.precision", plain["trainer"]["precision"], PRECISIONS)
     problems += one_of("executor.name", plain["executor"]["name"], EXECUTORS)
     return problems
@@ -88,6 +90,7 @@ def _check_counts(plain: dict[str, Any]) -> list[Problem]:
         "data.world_seed": plain["data"]["world_seed"],
         "data.documents": plain["data"]["documents"],
         "evaluation.max_items": plain["evaluation"]["max_items"],
+        "evaluation.trajectory_items": plain["evaluation"]["trajectory_items"],
         "executor.workers": plain["executor"]["workers"],
         "executor.memory_gib": plain["executor"]["memory_gib"],
         "executor.cpus": plain["executor"]["cpus"],

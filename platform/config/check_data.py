@@ -150,8 +150,14 @@ def _check_items(data: dict[str, Any], recipe: Recipe) -> list[Problem]:
     if recipe.data.source.name in WITH_ITEMS:
         return []
     rule = f"data={data['source']} holds out text, but no items to rank or to answer."
-    asked = [("evaluation.protocols", protocol) for protocol in recipe.evaluation.protocols]
-    asked += [("evaluation.trajectory", protocol) for protocol in recipe.evaluation.trajectory]
+    # benchmarks of the harness have items of their own
+    others = {p for benchmark in recipe.evaluation.benchmarks for p in benchmark.protocols}
+    asked = [
+        (f"evaluation.{field}", protocol)
+        for field in ("protocols", "trajectory")
+        for protocol in getattr(recipe.evaluation, field)
+        if protocol not in others
+    ]
     if recipe.controller is not None:
         asked.append(("curriculum.controller.protocol", recipe.controller.protocol))
     return [

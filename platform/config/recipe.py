@@ -102,11 +102,36 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSettings:
+    """One benchmark of the harness, and how it is asked.
+
+    Attributes:
+        name: Of the suite, of a task of the harness, or of a task file.
+        path: Of the task file, if that is what defines it.
+        protocols: Under which it is asked.
+        shots: Examples before every item; -1 takes the benchmark's own number.
+        data: SHA-256 over its local files; "" where the hub has them.
+        harness: Version of lm-evaluation-harness, and of what we add to its tasks.
+        mirror: Folder with data sets under their names on the hub; "" asks the hub.
+    """
+
+    name: str
+    protocols: tuple[Protocol, ...]
+    shots: int = -1
+    data: str = ""
+    harness: str = ""
+    path: str = field(default="", metadata={"role": "runtime"})
+    mirror: str = field(default="", metadata={"role": "runtime"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
     """Which protocols score the final checkpoint, and on how many items of each benchmark.
 
-    `max_items` 0 means all of them; `trajectory` scores the checkpoints before the last; `items`
-    are `all`, every other one (`watched`, what an adaptive curriculum decides on), or the rest.
+    `max_items` 0 means all of them; `items` are `all`, every other one (`watched`, what an adaptive
+    curriculum decides on), or the rest. `trajectory` scores the checkpoints before the last, on
+    `trajectory_items` of each benchmark. Answers that are programs are sampled `num_samples` times
+    at `temperature`, or written once, greedily.
     """
 
     protocols: tuple[Protocol, ...]
@@ -114,6 +139,10 @@ class EvaluationSettings:
     max_new_tokens: int = 96
     trajectory: tuple[Protocol, ...] = ()
     items: Literal["all", "watched", "unwatched"] = "all"
+    benchmarks: tuple[BenchmarkSettings, ...] = ()
+    trajectory_items: int = 0
+    num_samples: int = 1
+    temperature: float = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from davinci.data_levels.settings import LevelSettings
 from davinci.data_levels.sources.source import SourceSettings
 from davinci.models.ladder import chinchilla_tokens
 from davinci.models.settings import ModelSettings, OptimizerSettings
+from davinci.platform.config.benchmarks import resolve_benchmarks
 from davinci.platform.config.check import check_names, check_values
 from davinci.platform.config.check_data import check_reach
 from davinci.platform.config.compose import explain
@@ -130,6 +131,10 @@ def _recipe(plain: dict[str, Any]) -> Recipe:
             max_items=plain["evaluation"]["max_items"],
             max_new_tokens=plain["evaluation"]["max_new_tokens"],
             trajectory=tuple(p for p in PROTOCOLS if p in plain["evaluation"]["trajectory"]),
+            benchmarks=resolve_benchmarks(plain["evaluation"]),
+            trajectory_items=plain["evaluation"]["trajectory_items"],
+            num_samples=plain["evaluation"]["num_samples"],
+            temperature=plain["evaluation"]["temperature"],
         ),
         precision=cast(Precision, trainer["precision"]),
         controller=_controller(plain["curriculum"]),

@@ -163,7 +163,11 @@ class CurriculumConfig:
 class EvaluationConfig:
     """Protocols that score the final checkpoint; `max_items` 0 means every item.
 
-    `trajectory` are the protocols that score the checkpoints before it.
+    `trajectory` are the protocols that score the checkpoints before it, on `trajectory_items` of
+    each benchmark (0: as many as at the end). `benchmarks` of lm-evaluation-harness are asked
+    beside the items of the source: `mmlu`, or `mmlu@ppl` under that protocol alone, with `shots`
+    examples if given; their data come from `mirror`, a folder, or from the hub. Programs are
+    sampled `num_samples` times at `temperature`; once means greedily.
     """
 
     name: str = cosmetic()
@@ -171,6 +175,12 @@ class EvaluationConfig:
     trajectory: list[str] = identity(["bpb"])
     max_items: int = identity(0)
     max_new_tokens: int = identity(96)
+    benchmarks: list[str] = identity([])
+    shots: int | None = identity(None)
+    trajectory_items: int = identity(0)
+    num_samples: int = identity(1)
+    temperature: float = identity(0.8)
+    mirror: str = runtime("")
 
 
 @dataclass

@@ -8,10 +8,10 @@ import numpy as np
 from davinci.data_levels.sandbox.run import Job, run_many
 from davinci.data_levels.sources.source import Benchmark, Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
-from davinci.platform.evaluation.generation import Request, generate
+from davinci.platform.evaluation.engine.generation import Request, generate
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_prompt
-from davinci.platform.evaluation.protocols import Subject
+from davinci.platform.evaluation.subject import Subject
 from davinci.platform.store.records import Outcomes
 
 METRICS_OF_CHECK = {
@@ -48,12 +48,19 @@ def _answers(subject: Subject, items: Sequence[Item], max_new_tokens: int) -> li
         room = subject.context_length - len(prompt.ids)
         if room > 0:
             most = min(max_new_tokens, room)
-            requests[index] = Request(prompt=prompt, stop=item.stop, max_new_tokens=most)
+            requests[index] = Request(
+                ids=prompt.ids,
+                space=prompt.space,
+                stop=item.stop,
+                max_new_tokens=most,
+                end_ids=frozenset({prompt.end_id}),
+            )
     texts = generate(
         subject.model,
         subject.tokenizer,
         list(requests.values()),
         max_cache_bytes=subject.runtime.max_cache_bytes,
+        max_tokens=subject.runtime.max_tokens,
     )
     text_of = dict(zip(requests, texts, strict=True))
     return [text_of.get(index) for index in range(len(items))]

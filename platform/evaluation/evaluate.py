@@ -16,9 +16,10 @@ from davinci.models.build import load_model
 from davinci.models.process import prepare_process
 from davinci.platform.config.recipe import PROTOCOLS, EvaluationSettings, Protocol
 from davinci.platform.evaluation.answers import answer_benchmarks
-from davinci.platform.evaluation.outcomes import NOTES_FILE, spread, write_outcomes
-from davinci.platform.evaluation.protocols import Subject, bits_per_byte, rank_options
+from davinci.platform.evaluation.outcomes import NOTES_FILE, part, write_outcomes
+from davinci.platform.evaluation.protocols import bits_per_byte, rank_options
 from davinci.platform.evaluation.settings import EvaluationRuntime
+from davinci.platform.evaluation.subject import Subject
 from davinci.platform.store.records import Outcomes
 
 Progress = Callable[[int, int, str], None]
@@ -29,7 +30,7 @@ def evaluate(
     *,
     model_dir: Path,
     tokenizer_file: Path,
-    held_out: Path,
+    items: Path,
     settings: EvaluationSettings,
     out: Path,
     runtime: EvaluationRuntime,
@@ -44,7 +45,7 @@ def evaluate(
         protocol: `bpb`, `ppl` or `generative`.
         model_dir: A Hugging Face folder of a Qwen2 model.
         tokenizer_file: `tokenizer.json`, or the folder that holds it.
-        held_out: Folder with `texts.json` and `benchmarks.json`.
+        items: Folder with `texts.json` and `benchmarks.json`, or the snapshot of a benchmark.
         settings: Limits the items of each benchmark, and the length of answers.
         out: Folder to write into; made if need be.
         runtime: Device, threads and batch sizes.
@@ -63,6 +64,45 @@ def evaluate(
         runtime=runtime,
         end_id=end_of_text_id(tokenizer_folder),
     )
+    if settings.benchmarks:
+        _ask_benchmark(subject, protocol, settings, items, out, progress)
+    else:
+        _ask_held_out(subject, protocol, settings, items, out, progress)
+
+
+def _ask_benchmark(
+    subject: Subject,
+    protocol: Protocol,
+    settings: EvaluationSettings,
+    snapshot: Path,
+    out: Path,
+    progress: Progress,
+) -> None:
+    from davinci.platform.evaluation.harness.model import EngineModel
+    from davinci.platform.evaluation.harness.run import run_benchmark
+
+    (benchmark,) = settings.benchmarks
+    result = run_benchmark(
+        EngineModel(subject, progress=progress),
+        protocol,
+        benchmark=benchmark,
+        settings=settings,
+        snapshot=snapshot,
+        sandbox_workers=subject.runtime.sandbox_workers,
+        progress=progress,
+    )
+    write_outcomes(result.outcomes, out)
+    _write_notes({**result.notes, "harness": benchmark.harness}, out)
+
+
+def _ask_held_out(
+    subject: Subject,
+    protocol: Protocol,
+    settings: EvaluationSettings,
+    held_out: Path,
+    out: Path,
+    progress: Progress,
+) -> None:
     known = load_held_out(held_out)
     numbers = _numbers(known, settings)
     chosen = _choose(known, numbers, settings)
@@ -84,6 +124,10 @@ def evaluate(
         "items_over_context": {name: count for name, count in too_long.items() if count},
         "sandbox": isolation().label if executed else "",
     }
+    _write_notes(notes, out)
+
+
+def _write_notes(notes: Mapping[str, object], out: Path) -> None:
     (out / NOTES_FILE).write_text(json.dumps(notes, indent=1), encoding="ascii")
 
 
@@ -93,23 +137,12 @@ def _device(runtime: EvaluationRuntime) -> str:
     return "cuda" if runtime.accelerator == "gpu" else runtime.accelerator
 
 
-def _part(num: int, settings: EvaluationSettings) -> list[int]:
-    """Return the places of the items that are scored, of `num` in all.
-
-    Watched are those at even places, so that both halves are alike in whatever goes by turns.
-    """
-    places = range(num)
-    if settings.items != "all":
-        places = places[0 if settings.items == "watched" else 1 :: 2]
-    return [places[index] for index in spread(len(places), settings.max_items)]
-
-
 def _numbers(held_out: HeldOut, settings: EvaluationSettings) -> Mapping[Domain, list[int]]:
     """Return which texts of each domain are scored, by their places among all of them."""
     numbers: dict[Domain, list[int]] = {}
     for domain, texts in held_out.texts.items():
         filled = [number for number, text in enumerate(texts) if text]
-        numbers[domain] = [filled[index] for index in _part(len(filled), settings)]
+        numbers[domain] = [filled[index] for index in part(len(filled), settings)]
     return numbers
 
 
@@ -117,7 +150,7 @@ def _choose(
     held_out: HeldOut, numbers: Mapping[Domain, Sequence[int]], settings: EvaluationSettings
 ) -> HeldOut:
     def shortened(benchmark: Benchmark) -> Benchmark:
-        indices = _part(len(benchmark.items), settings)
+        indices = part(len(benchmark.items), settings)
         return replace(benchmark, items=tuple(benchmark.items[index] for index in indices))
 
     return HeldOut(

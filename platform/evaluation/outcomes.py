@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from davinci.data_levels.sources.source import Item
+from davinci.platform.config.recipe import EvaluationSettings
 from davinci.platform.store.records import Outcomes
 
 RESULT_FILE = "result.json"
@@ -38,6 +39,17 @@ def spread(num_items: int, most: int) -> list[int]:
     if most == 0 or num_items <= most:
         return list(range(num_items))
     return [index * num_items // most for index in range(most)]
+
+
+def part(num: int, settings: EvaluationSettings) -> list[int]:
+    """Return the places of the items that are scored, of `num` in all.
+
+    Watched are those at even places, so that both halves are alike in whatever goes by turns.
+    """
+    places = range(num)
+    if settings.items != "all":
+        places = places[0 if settings.items == "watched" else 1 :: 2]
+    return [places[index] for index in spread(len(places), settings.max_items)]
 
 
 def clusters_of(items: Sequence[Item]) -> tuple[str, ...]:

@@ -45,15 +45,16 @@ def encode_prompt(tokenizer: Tokenizer, text: str, end_id: int = END_OF_TEXT_ID)
 
 def encode_option(
     tokenizer: Tokenizer, prompt: str, option: str, end_id: int = END_OF_TEXT_ID
-) -> tuple[list[int], int]:
-    """Return the ids of prompt and option together, and how many of them belong to the option.
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the ids of the prompt, and those of the option behind it.
 
-    White space at the end of the prompt counts as the option's, like in lm-evaluation-harness.
+    White space at the end of the prompt counts as the option's, and the boundary is where the
+    prompt alone ends, both as in lm-evaluation-harness.
     """
     body, _ = split_space(prompt)
-    num_prompt = len(tokenizer.encode(body, add_special_tokens=False).ids)
-    ids = tokenizer.encode(prompt + option, add_special_tokens=False).ids
-    return [end_id, *ids], len(ids) - num_prompt
+    before = tokenizer.encode(body, add_special_tokens=False).ids
+    whole = tokenizer.encode(prompt + option, add_special_tokens=False).ids
+    return (end_id, *before), tuple(whole[len(before) :])
 
 
 class SpaceGuide:

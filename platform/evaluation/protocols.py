@@ -2,49 +2,23 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from transformers import Qwen2ForCausalLM
 
 from davinci.data_levels.document import Domain
 from davinci.data_levels.sources.held_out import text_id, texts_name
 from davinci.data_levels.sources.source import Benchmark, Item
-from davinci.models.build import END_OF_TEXT_ID
+from davinci.platform.evaluation.engine.likelihood import Question, score_continuations
+from davinci.platform.evaluation.engine.rolling import sliding_windows
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_option
-from davinci.platform.evaluation.scoring import sliding_windows, token_nlls_nats
-from davinci.platform.evaluation.settings import EvaluationRuntime
+from davinci.platform.evaluation.subject import Floats, Subject
 from davinci.platform.store.records import Outcomes
 
-Floats = NDArray[np.float64]
 SHOWN_CHARS = 240
 RANKED = ("accuracy", "accuracy_per_byte", "gold_probability")
 TOO_LONG = "(longer than the context)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """The checkpoint under evaluation: model (in evaluation mode), tokenizer and runtime.
-
-    `end_id` is the end of text, which stands before and after every document of the training.
-    """
-
-    model: Qwen2ForCausalLM
-    tokenizer: Tokenizer
-    runtime: EvaluationRuntime
-    end_id: int = END_OF_TEXT_ID
-
-    @property
-    def context_length(self) -> int:
-        """Most tokens that the model reads at once."""
-        return int(self.model.config.max_position_embeddings)
-
-    def nlls_nats(self, sequences: Sequence[Sequence[int]]) -> list[Floats]:
-        """Return each sequence's token losses; see `token_nlls_nats`."""
-        return token_nlls_nats(self.model, sequences, max_logits=self.runtime.max_logits)
 
 
 def bits_per_byte(
@@ -149,21 +123,27 @@ def _option_logprobs(
     subject: Subject, items: Sequence[Item], prompts: Sequence[str]
 ) -> list[Floats | None]:
     """Return the options' log-likelihoods in nats after each prompt; None where one is too long."""
-    encoded = [
-        [
-            encode_option(subject.tokenizer, prompt, option, subject.end_id)
-            for option in item.options
-        ]
-        for item, prompt in zip(items, prompts, strict=True)
-    ]
-    fits = [all(len(ids) <= subject.context_length + 1 for ids, _ in rows) for rows in encoded]
-    flat = [row for rows, fit in zip(encoded, fits, strict=True) if fit for row in rows]
-    nlls = iter(subject.nlls_nats([ids for ids, _ in flat]))
-    lengths = iter([length for _, length in flat])
+    questions = []
+    for item, prompt in zip(items, prompts, strict=True):
+        pairs = [encode_option(subject.tokenizer, prompt, o, subject.end_id) for o in item.options]
+        questions.append(Question(pairs[0][0], tuple(continuation for _, continuation in pairs)))
+    fits = [_fits(question, subject.context_length) for question in questions]
+    found = iter(
+        score_continuations(
+            subject.model,
+            [question for question, fit in zip(questions, fits, strict=True) if fit],
+            max_tokens=subject.runtime.max_tokens,
+            max_logits=subject.runtime.max_logits,
+        )
+    )
     return [
-        np.array([-next(nlls)[-next(lengths) :].sum() for _ in item.options]) if fit else None
-        for item, fit in zip(items, fits, strict=True)
+        np.array([option.logprob_nats for option in next(found)]) if fit else None for fit in fits
     ]
+
+
+def _fits(question: Question, context_length: int) -> bool:
+    longest = max(len(continuation) for continuation in question.continuations)
+    return len(question.context) + longest <= context_length + 1
 
 
 def _other_prompt(subject: Subject, items: Sequence[Item]) -> list[float]:

@@ -9,6 +9,7 @@ class EvaluationRuntime:
 
     Attributes:
         accelerator: `auto`, `cpu` or `gpu`.
+        max_tokens: Most tokens of one pass.
         max_logits: Most logits (tokens times vocabulary) of one scoring pass.
         max_cache_bytes: Most memory of the keys and values of one generation batch.
         sandbox_workers: Sandboxed programs that run at a time.
@@ -16,6 +17,7 @@ class EvaluationRuntime:
 
     accelerator: str = "auto"
     num_threads: int = 1
+    max_tokens: int = 2**12
     max_logits: int = 2**22
     max_cache_bytes: int = 2**30
     sandbox_workers: int = 1

@@ -147,7 +147,7 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
         settings.protocols[0],
         model_dir=inputs["segment"] / "model",
         tokenizer_file=inputs["tokenizer"] / "tokenizer.json",
-        held_out=inputs["held_out"],
+        items=inputs["benchmark"] if settings.benchmarks else inputs["held_out"],
         settings=settings,
         out=out,
         runtime=EvaluationRuntime(
@@ -156,6 +156,14 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
         ),
         progress=progress,
     )
+
+
+def _benchmark(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.evaluation.harness.snapshot import take_snapshot
+    from davinci.platform.evaluation.harness.suite import known
+
+    carried = document["carried"]
+    take_snapshot(known(carried["name"]), carried["mirror"], out, progress)
 
 
 def _contamination(
@@ -180,6 +188,7 @@ WORK: Mapping[str, Callable[[Mapping[str, Any], Inputs, Path, Progress], None]] 
     "checkpoint": _checkpoint,
     "segment": _segment,
     "decision": _decision,
+    "benchmark": _benchmark,
     "evaluation": _evaluation,
     "contamination": _contamination,
 }

@@ -8,6 +8,7 @@ from davinci.platform.config.identity import digest
 
 Kind = Literal[
     "held_out",
+    "benchmark",
     "corpus",
     "tokenizer",
     "shards",
@@ -20,13 +21,14 @@ Kind = Literal[
 
 KIND_VERSIONS: Mapping[Kind, int] = {
     "held_out": 2,
+    "benchmark": 1,
     "corpus": 2,
     "tokenizer": 2,
     "shards": 2,
     "checkpoint": 1,
     "segment": 2,
     "decision": 1,
-    "evaluation": 2,
+    "evaluation": 3,
     "contamination": 1,
 }
 """The declared version of each kind's code; raise it when the same settings give other results."""

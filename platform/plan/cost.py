@@ -16,6 +16,7 @@ USUAL_SECONDS: Mapping[str, float] = {
     "shards": 0.5,
     "checkpoint": 1.0,
     "decision": 0.1,
+    "benchmark": 10.0,
     "evaluation": 5.0,
     "contamination": 1.0,
 }

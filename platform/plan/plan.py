@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import Recipe, Replicate
+from davinci.platform.plan.benchmarks import plan_benchmarks
 from davinci.platform.plan.data import data_key, plan_contamination, plan_data
 from davinci.platform.plan.graph import Plan, PlannedRun
 from davinci.platform.plan.training import plan_training
@@ -50,4 +51,6 @@ def _plan_run(
     key = data_key(recipe, replicate)
     if key not in data:
         data[key] = plan_data(plan, recipe, replicate)
-    return data[key] | plan_training(plan, recipe, replicate, data[key])
+    benchmarks = plan_benchmarks(plan, recipe.evaluation)
+    inputs = data[key] | benchmarks
+    return inputs | plan_training(plan, recipe, replicate, inputs)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from davinci.data_levels.sources.registry import WITH_ITEMS
+from davinci.platform.config.benchmarks import ASKED
 from davinci.platform.config.recipe import (
     EvaluationSettings,
     Protocol,
@@ -16,6 +18,7 @@ from davinci.platform.config.recipe import (
     Replicate,
     StageSettings,
 )
+from davinci.platform.plan.benchmarks import plan_asking
 from davinci.platform.plan.data import shards_of
 from davinci.platform.plan.graph import Plan
 from davinci.platform.plan.parents import plan_parent
@@ -56,11 +59,16 @@ def plan_training(
         if piece.checkpoint and not last:
             tasks |= _plan_trajectory(plan, recipe, replicate, chain, data, number)
     for protocol in recipe.evaluation.protocols:
+        if not _has_items(recipe, protocol):
+            continue
         items = _final_items(recipe, protocol)
         tasks[f"evaluation.{protocol}"] = _plan_evaluation(
             plan, recipe, replicate, chain, data, protocol, items
         )
-    return tasks
+    asked = plan_asking(
+        plan, recipe.evaluation, ASKED, chain.checkpoint, data, f"seed {replicate.seed}"
+    )
+    return tasks | {f"evaluation.{role}": digest for role, digest in asked.items()}
 
 
 def _begin(plan: Plan, recipe: Recipe) -> _Chain:
@@ -127,10 +135,28 @@ def _plan_trajectory(
     """Plan what scores a checkpoint before the last, and what decides on it."""
     tasks = {
         f"trajectory.{number:03d}.{protocol}": _plan_evaluation(
-            plan, recipe, replicate, chain, data, protocol, _final_items(recipe, protocol)
+            plan,
+            recipe,
+            replicate,
+            chain,
+            data,
+            protocol,
+            _final_items(recipe, protocol),
+            recipe.evaluation.trajectory_items,
         )
         for protocol in recipe.evaluation.trajectory
+        if _has_items(recipe, protocol)
     }
+    asking = recipe.evaluation
+    asked = plan_asking(
+        plan,
+        replace(asking, max_items=asking.trajectory_items or asking.max_items),
+        asking.trajectory,
+        chain.checkpoint,
+        data,
+        f"seed {replicate.seed}",
+    )
+    tasks |= {f"trajectory.{number:03d}.{role}": digest for role, digest in asked.items()}
     if recipe.controller is None:
         return tasks
     watched = _plan_evaluation(
@@ -160,16 +186,23 @@ def _plan_evaluation(
     data: Mapping[str, str],
     protocol: Protocol,
     items: Literal["all", "watched", "unwatched"],
+    max_items: int = 0,
 ) -> str:
     inputs = {
         "segment": chain.checkpoint,
         "tokenizer": data["tokenizer"],
         "held_out": data["held_out"],
     }
-    settings = {"evaluation": _only(recipe.evaluation, protocol, items)}
+    only = _only(recipe.evaluation, protocol, items)
+    settings = {"evaluation": replace(only, max_items=max_items or only.max_items)}
     label = f"{protocol} seed {replicate.seed}"
     label += " (watched)" if items == "watched" else ""
     return plan.add("evaluation", settings, inputs, label)
+
+
+def _has_items(recipe: Recipe, protocol: Protocol) -> bool:
+    """Return whether the source itself has items for a protocol; benchmarks have their own."""
+    return protocol == "bpb" or recipe.data.source.name in WITH_ITEMS
 
 
 def _final_items(recipe: Recipe, protocol: Protocol) -> Literal["all", "unwatched"]:

@@ -20,7 +20,14 @@ from davinci.platform.store.write import put
 ORDER: tuple[Table, ...] = (
     *(tables.task, tables.task_input, tables.attempt, tables.recipe, tables.run, tables.run_task),
     *(tables.sweep, tables.arm, tables.arm_run, tables.corpus, tables.segment, tables.curve),
-    *(tables.decision, tables.outcomes, tables.contamination, tables.search, tables.trial),
+    *(
+        tables.decision,
+        tables.evaluation,
+        tables.outcomes,
+        tables.contamination,
+        tables.search,
+        tables.trial,
+    ),
 )
 """Each table after those it refers to."""
 

@@ -11,6 +11,7 @@ from davinci.platform.store.read_status import state_of_run
 from davinci.platform.store.read_training import (
     load_curves,
     load_decisions,
+    load_evaluations,
     load_outcomes,
     load_segments,
     load_trajectory,
@@ -153,6 +154,7 @@ def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
         checkpoint=segments[-1]["digest"] if segments else "",
         num_parameters=results[-1]["num_parameters"] if results else 0,
         outcomes=load_outcomes(connection, _final(tasks)),
+        evaluations=load_evaluations(connection, _final(tasks)),
         trajectory=load_trajectory(connection, tasks),
         segments=load_segments(connection, segments),
         decisions=load_decisions(connection, tasks),

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, Table, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import array
-from davinci.platform.store.records import Curve, Outcomes, Scored, Segment
+from davinci.platform.store.records import Curve, Evaluation, Outcomes, Scored, Segment
 
 
 def rows_of(connection: Connection, table: Table, digests: Sequence[str]) -> list[RowMapping]:
@@ -88,6 +88,12 @@ def load_outcomes(connection: Connection, digests: Sequence[str]) -> tuple[Outco
         )
         for row in connection.execute(query).mappings()
     )
+
+
+def load_evaluations(connection: Connection, digests: Sequence[str]) -> tuple[Evaluation, ...]:
+    """Return what is to be known of the given evaluations; those of older stores have nothing."""
+    rows = rows_of(connection, tables.evaluation, digests)
+    return tuple(Evaluation(protocol=row["protocol"], notes=row["notes"]) for row in rows)
 
 
 def load_curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:

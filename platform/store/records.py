@@ -49,6 +49,18 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How one checkpoint was asked; its outcomes stand beside.
+
+    `notes` has what a reader must know: `items_over_context` and `empty_answers` (benchmark ->
+    number), `prompts` (their digest), `shots`, `harness`, `versions`, `sandbox`.
+    """
+
+    protocol: str
+    notes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """One series along training, such as `loss`, `lr`, `tokens_per_s`; x is trained tokens."""
 
@@ -131,6 +143,7 @@ class Run:
     checkpoint: str = ""
     num_parameters: int = 0
     outcomes: tuple[Outcomes, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     trajectory: tuple[Scored, ...] = ()
     segments: tuple[Segment, ...] = ()
     decisions: tuple[Mapping[str, Any], ...] = ()

@@ -3,7 +3,7 @@
 sweep ──< arm ──< arm_run >── run ──< run_task >── task ──< task_input
             │                  │                    ├─ corpus   (one per corpus task)
             └── recipe ────────┘                    ├─ segment, curve  (per segment task)
-                                                    ├─ outcomes (per evaluation task)
+                                                    ├─ evaluation, outcomes (per evaluation task)
                                                     ├─ contamination (per contamination task)
                                                     └─ attempt  (per try at a task)
 
@@ -26,7 +26,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest of `migrations/versions`."""
 
 LEASE_S = 60.0
@@ -189,6 +189,14 @@ decision = Table(
     metadata,
     _digest("task", of="task"),
     Column("decision", JSON, nullable=False),
+)
+
+evaluation = Table(
+    "evaluation",
+    metadata,
+    _digest("task", of="task"),
+    Column("protocol", String(16), nullable=False),
+    Column("notes", JSON, nullable=False),
 )
 
 outcomes = Table(

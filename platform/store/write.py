@@ -83,6 +83,13 @@ def _record_segment(connection: Connection, digest: str, artifact: Path) -> None
 
 def _record_outcomes(connection: Connection, digest: str, artifact: Path) -> None:
     result = json.loads((artifact / "result.json").read_text())
+    notes = json.loads((artifact / "notes.json").read_text())
+    settings = connection.scalar(
+        select(tables.task.c.settings).where(tables.task.c.digest == digest)
+    )
+    protocol = ((settings or {}).get("evaluation") or {}).get("protocols", [""])[0]
+    row = {"task": digest, "protocol": protocol, "notes": notes}
+    replace(connection, tables.evaluation, row)
     for record in result:
         values = np.asarray(record["values"], dtype=float)
         weights = np.asarray(record["weights"], dtype=float)

@@ -147,7 +147,7 @@ def test_items_have_the_same_names_where_they_are_checked_and_where_they_are_sco
             protocol,  # type: ignore[arg-type]
             model_dir=tmp_path / "model",
             tokenizer_file=byte_tokenizer,
-            held_out=tmp_path / "held_out",
+            items=tmp_path / "held_out",
             settings=EvaluationSettings(protocols=(protocol,), max_items=2),  # type: ignore[arg-type]
             out=tmp_path / protocol,
             runtime=EvaluationRuntime(accelerator="cpu"),

@@ -6,8 +6,8 @@ import pytest
 
 from davinci.data_levels.sources.source import Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
+from davinci.platform.evaluation.engine.rolling import sliding_windows
 from davinci.platform.evaluation.outcomes import load_outcomes, sample_rows, spread, write_outcomes
-from davinci.platform.evaluation.scoring import sliding_windows
 from davinci.platform.store.records import Outcomes
 
 

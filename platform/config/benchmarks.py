@@ -1,0 +1,113 @@
+"""Which benchmarks of the harness a config asks for, and under which protocols.
+
+`evaluation.benchmarks` holds names of the suite, of any task of the harness, or paths of task
+files; `mmlu@ppl` is asked under that protocol alone, `mmlu` under all of `evaluation.protocols`.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any, cast
+
+from davinci.platform.config.errors import Problem
+from davinci.platform.config.recipe import BenchmarkSettings, Protocol
+from davinci.platform.config.rules import one_of, positive, within
+
+ASKED: tuple[Protocol, ...] = ("ppl", "generative")
+"""Protocols that benchmarks of the harness have."""
+MAX_SHORT_NAME = 36
+"""A role is at most 64 characters long in the store."""
+
+
+def check_benchmarks(evaluation: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with the benchmarks, looking at their definitions and data files."""
+    problems = positive("evaluation.num_samples", evaluation["num_samples"])
+    problems += within("evaluation.temperature", evaluation["temperature"], 1e-3, 10)
+    if evaluation["shots"] is not None:
+        problems += within("evaluation.shots", evaluation["shots"], 0, 100)
+    entries = list(evaluation["benchmarks"])
+    if not entries:
+        return problems
+    field = "evaluation.benchmarks"
+    for entry in entries:
+        name, protocols = _split(entry, evaluation)
+        for protocol in protocols:
+            problems += one_of(field, protocol, ASKED)
+        if not protocols:
+            rule = "it is asked under ppl or generative, and evaluation.protocols has neither."
+            problems.append(Problem(field=field, value=entry, rule=rule))
+        problems += _check_definition(name, evaluation["mirror"])
+    shorts = [short_name(_split(entry, evaluation)[0]) for entry in entries]
+    for entry, short in zip(entries, shorts, strict=True):
+        if shorts.count(short) > 1:
+            rule = f"its name, {short!r} in short, is that of another one, too."
+            problems.append(Problem(field=field, value=entry, rule=rule))
+    return problems
+
+
+def resolve_benchmarks(evaluation: dict[str, Any]) -> tuple[BenchmarkSettings, ...]:
+    """Return the benchmarks that a checked config asks for, in its order."""
+    if not evaluation["benchmarks"]:
+        return ()
+    from davinci.platform.evaluation.harness.suite import FORM_VERSION, harness_version
+
+    shots = evaluation["shots"]
+    found = []
+    for entry in evaluation["benchmarks"]:
+        name, protocols = _split(entry, evaluation)
+        found.append(
+            BenchmarkSettings(
+                name=short_name(name),
+                path=name if short_name(name) != name else "",
+                protocols=cast(tuple[Protocol, ...], protocols),
+                shots=-1 if shots is None else shots,
+                data=_digest(name, evaluation["mirror"]),
+                harness=f"{harness_version()}+{FORM_VERSION}",
+                mirror=evaluation["mirror"],
+            )
+        )
+    return tuple(found)
+
+
+def short_name(name: str) -> str:
+    """Return a benchmark's name as roles and reports have it: a task file's without its folder."""
+    stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
+    return stem[:MAX_SHORT_NAME]
+
+
+def _split(entry: str, evaluation: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return name and protocols of an entry."""
+    name, _, protocol = entry.rpartition("@")
+    if name:
+        return name, (protocol,)
+    return entry, tuple(p for p in ASKED if p in evaluation["protocols"])
+
+
+@functools.cache
+def _check_definition(name: str, mirror: str) -> tuple[Problem, ...]:
+    """Return what is wrong with one benchmark; remembered, as a sweep asks it for every point."""
+    field = "evaluation.benchmarks"
+    from davinci.platform.evaluation.harness.suite import harness_version, known
+
+    if not harness_version():
+        rule = "benchmarks need lm-evaluation-harness: pip install 'davinci[harness]'."
+        return (Problem(field=field, value=name, rule=rule),)
+    from davinci.platform.evaluation.harness.index import UnknownTaskError, leaves
+    from davinci.platform.evaluation.harness.snapshot import data_digest
+
+    try:
+        leaves(known(name))
+        data_digest(known(name), mirror)
+    except UnknownTaskError as error:
+        rule = "there is no such benchmark, task of the harness, or task file."
+        return (Problem(field=field, value=name, rule=rule, allowed=error.nearest),)
+    except ValueError as error:
+        return (Problem(field=field, value=name, rule=str(error)),)
+    return ()
+
+
+@functools.cache
+def _digest(name: str, mirror: str) -> str:
+    from davinci.platform.evaluation.harness.snapshot import data_digest
+    from davinci.platform.evaluation.harness.suite import known
+
+    return data_digest(known(name), mirror)
