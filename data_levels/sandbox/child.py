@@ -1,7 +1,7 @@
 """Runs inside the sandbox: one program, then its tests. Sent as text, never imported.
 
 Standard input holds fields joined by NUL: token, seconds per piece, limits (`NAME=value` joined by
-commas), program, tests. One line `<token> <index> <0 or 1>` per test goes to the descriptor that
+commas), user, group, room and the folders kept in it joined by `:`, program, tests. One line `<token> <index> <0 or 1>` per test goes to the descriptor that
 standard output was. Only small modules are imported: starting up is most of the cost.
 """
 
@@ -19,13 +19,18 @@ FORBIDDEN = (
 )  # fmt: skip
 
 
+SCRATCH_BYTES = 2**23
+
+
 def main() -> None:
     """Set the limits, then run program and tests."""
-    token, seconds, limits, program, *tests = sys.stdin.read().split("\0")
+    token, seconds, limits, places, program, *tests = sys.stdin.read().split("\0")
     results = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+    user, group, room, *kept = places.split(":")
+    isolate(room, kept, SCRATCH_BYTES, user, group)  # type: ignore[name-defined] # noqa: F821
     for limit in limits.split(","):
         name, value = limit.split("=")
         resource.setrlimit(getattr(resource, name), (int(value), int(value)))

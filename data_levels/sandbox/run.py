@@ -1,10 +1,12 @@
 """Runs model-written code where it can do little harm, and tells which tests it passes.
 
-Every program gets a Python process of its own: no site packages, an empty environment, a scratch
-folder, limits on processor time, memory, files and processes, and a wall-clock limit that kills
-its whole process group. Where Linux allows it, the process is alone in its user, network and
-process namespaces (no network at all; whatever it leaves behind dies with it), and an unprivileged
-user where we are root. Behind that, an audit hook forbids sockets, processes and writing.
+Every program gets a Python process of its own: no site packages, an empty environment, limits on
+processor time, memory, files and processes, and a wall-clock limit that kills its whole process
+group. The process is alone in its user, mount, network, process, IPC and host-name namespaces: no
+network at all, no files but the standard library and a scratch folder in memory (`isolate.py`),
+and whatever it leaves behind dies with it; and it is an unprivileged user where we are root. Behind
+that, an audit hook forbids sockets, processes and writing. Where Linux does not allow these
+namespaces, nothing is run: `isolation` says why.
 
 It protects the machine, not the verdict: tests run in the program's own process, and a program that
 walks the interpreter's frames can forge what is reported of it.
@@ -15,9 +17,11 @@ import functools
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-UNSHARE = ("unshare", "--user", "--net", "--pid", "--fork", "--kill-child", "--")
+UNSHARE = ("unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
+AS_ROOT_OF_ITS_OWN = ("--user", "--map-root-user")
+"""For who is not root: namespaces are made within a user namespace of one's own."""
 PYTHON_FLAGS = ("-s", "-P", "-S", "-B")
 """Isolated mode, spelled out: `-I` would also ignore PYTHONHASHSEED, which keeps sets in order."""
-CHILD = Path(__file__).with_name("child.py")
+HERE = Path(__file__).parent
+CHILD = (HERE / "isolate.py").read_text("utf-8") + (HERE / "child.py").read_text("utf-8")
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+"""Where shared libraries are that the standard library loads."""
 NOBODY = "nobody"
 
 
@@ -45,12 +54,20 @@ class SandboxLimits:
     num_open_files: int = 16
 
 
+class CannotIsolateError(RuntimeError):
+    """This machine cannot keep a program apart, so that none is run."""
+
+
 class Isolation(NamedTuple):
     """How programs are kept apart on this machine; `label` says it in words."""
 
-    command: tuple[str, ...]
     user: str | None
     label: str
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What a program is started with."""
+        return (*UNSHARE, *(() if self.user else AS_ROOT_OF_ITS_OWN), "--")
 
 
 class Job(NamedTuple):
@@ -71,13 +88,15 @@ def run_tests(
 
     A program that does not run to its end passes none. Tests decided before a kill still count.
     Another `hash_seed` gives sets of strings another order.
+
+    Raises:
+        CannotIsolateError: If this machine cannot keep the program apart.
     """
     limits = limits or SandboxLimits()
     if not tests or any("\0" in text for text in (program, *tests)):
         return [False] * len(tests)
     token = secrets.token_hex(16)
-    task = "\0".join((token, str(limits.piece_s), _rlimits(limits), program, *tests))
-    output = _run(isolation(), task.encode(errors="replace"), limits, hash_seed)
+    output = _run(isolation(), (token, program, *tests), limits, hash_seed)
     lines = set(output.decode(errors="replace").splitlines())
     return [f"{token} {index} 1" in lines for index in range(len(tests))]
 
@@ -95,52 +114,72 @@ def run_many(
 
 @functools.cache
 def isolation() -> Isolation:
-    """Return the strongest isolation that works here, tried out once per process."""
+    """Return how programs are isolated here, tried out once per process.
+
+    Raises:
+        CannotIsolateError: If this machine does not let a process have namespaces of its own.
+    """
+    if not sys.platform.startswith("linux") or shutil.which(UNSHARE[0]) is None:
+        raise CannotIsolateError(
+            "Programs that a model wrote run in Linux namespaces alone, made by `unshare`, which "
+            "this machine does not have; evaluate without them, or on a Linux machine."
+        )
     drops_root = os.geteuid() == 0 and _exists(NOBODY)
-    for command in (UNSHARE, ()):
-        for user in (NOBODY, None) if drops_root else (None,):
-            parts = [f"user {user}"] if user else []
-            parts += ["user, network and process namespaces"] if command else []
-            label = ", ".join([*parts, "resource limits", "audit hook"])
-            candidate = Isolation(command, user, label)
-            if _works(candidate):
-                return candidate
-    raise RuntimeError("No sandbox works here: a Python process could not be started.")
+    for user in (NOBODY, None) if drops_root else (None,):
+        parts = [f"user {user}"] if user else []
+        parts += ["own namespaces", "empty root", "resource limits", "audit hook"]
+        candidate = Isolation(user, ", ".join(parts))
+        if _works(candidate):
+            return candidate
+    raise CannotIsolateError(
+        "Programs that a model wrote run in Linux namespaces alone, which this machine does not "
+        "allow: in a container, allow user namespaces and mounts (a seccomp profile that has "
+        "`unshare` and `mount`); else see `sysctl user.max_user_namespaces` and "
+        "`kernel.apparmor_restrict_unprivileged_userns`."
+    )
 
 
 def _works(candidate: Isolation) -> bool:
-    task = "\0".join(("probe", "1", _rlimits(SandboxLimits()), "", "pass"))
     try:
-        return _run(candidate, task.encode(), SandboxLimits()) == b"probe 0 1\n"
+        return _run(candidate, ("probe", "", "pass"), SandboxLimits()) == b"probe 0 1\n"
     except OSError:
         return False
 
 
-def _run(how: Isolation, task: bytes, limits: SandboxLimits, hash_seed: int = 0) -> bytes:
-    """Run the child and return what it wrote.
+def _run(how: Isolation, pieces: Sequence[str], limits: SandboxLimits, hash_seed: int = 0) -> bytes:
+    """Run the child over token, program and tests; return what it wrote.
 
     It writes to a file, whose size has a limit, through a descriptor that cannot read.
     """
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as room:
         path = Path(folder) / "results"
-        command = [*how.command, _interpreter(), *PYTHON_FLAGS, "-c", CHILD.read_text("utf-8")]
-        if how.user:
-            os.chown(scratch, pwd.getpwnam(how.user).pw_uid, -1)
+        entry = pwd.getpwnam(how.user) if how.user else None
+        who = (str(entry.pw_uid), str(entry.pw_gid)) if entry else ("", "")
+        places = ":".join((*who, os.path.realpath(room), *_kept_folders()))
+        token, *rest = pieces
+        task = "\0".join((token, str(limits.piece_s), _rlimits(limits), places, *rest))
         with path.open("wb") as results:
             process = subprocess.Popen(
-                command,
+                [*how.command, _interpreter(), *PYTHON_FLAGS, "-c", CHILD],
                 stdin=subprocess.PIPE,
                 stdout=results,
                 stderr=subprocess.DEVNULL,
                 env={"PYTHONHASHSEED": str(hash_seed)},
-                cwd=scratch,
-                user=how.user,
-                group=pwd.getpwnam(how.user).pw_gid if how.user else None,
-                extra_groups=[] if how.user else None,
+                cwd="/",
                 start_new_session=True,
             )
-            _feed(process, task, limits.wall_s)
+            _feed(process, task.encode(errors="replace"), limits.wall_s)
         return path.read_bytes()
+
+
+@functools.cache
+def _kept_folders() -> tuple[str, ...]:
+    """Return the folders that a program sees: the standard library, and shared libraries."""
+    base = Path(sys.base_prefix) / "lib"
+    wanted = [sysconfig.get_path("stdlib"), str(base), *LIBRARIES]
+    found = [folder for folder in dict.fromkeys(wanted) if os.path.isdir(folder)]
+    inside = [f for f in found if any(f != o and f.startswith(o + "/") for o in found)]
+    return tuple(folder for folder in found if folder not in inside)
 
 
 def _feed(process: subprocess.Popen[bytes], task: bytes, wall_s: float) -> None:

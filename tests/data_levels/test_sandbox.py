@@ -130,14 +130,7 @@ def test_the_isolation_is_named() -> None:
     found = isolation()
     assert isinstance(found, Isolation)
     assert "audit hook" in found.label
-    assert ("namespaces" in found.label) == bool(found.command)
-
-
-def test_without_namespaces_the_hook_still_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = Isolation((), None, "resource limits, audit hook")
-    monkeypatch.setattr("davinci.data_levels.sandbox.run.isolation", lambda: bare)
-    assert run_tests(DOUBLE, ["assert double(3) == 6"]) == [True]
-    assert run_tests("import socket; socket.socket()", ["pass"]) == [False]
+    assert "namespaces" in found.label
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,8 @@ def test_continuations_in_one_row_are_as_likely_as_each_alone(
 
 
 def test_what_greedy_decoding_writes_is_called_greedy(model: Qwen2ForCausalLM) -> None:
-    context, written = (0, 5, 77), ()
+    context: tuple[int, ...] = (0, 5, 77)
+    written: tuple[int, ...] = ()
     with torch.inference_mode():
         for _ in range(4):
             logits = model(input_ids=torch.tensor([context + written])).logits[0, -1]

@@ -76,7 +76,7 @@ def both(model: Qwen2ForCausalLM, tokenizer: Tokenizer, begin: bool) -> tuple[En
     end = "<|endoftext|>"
     if begin:
         copy.post_processor = TemplateProcessing(single=f"{end} $A", special_tokens=[(end, 0)])
-    wrapped = PreTrainedTokenizerFast(
+    wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=copy, eos_token=end, bos_token=end, pad_token=end
     )
     theirs = HFLM(

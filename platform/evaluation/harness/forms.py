@@ -198,7 +198,7 @@ def _ranked(benchmark: Known) -> dict[str, Any]:
     fields = benchmark.options
 
     def question(doc: Any) -> str:
-        return lettered(doc[fields["question"]], doc[fields["options"]])
+        return lettered(str(doc[fields["question"]]), list(doc[fields["options"]]))
 
     return {
         "output_type": "multiple_choice",
@@ -218,7 +218,7 @@ def _gold(benchmark: Known, task: Any) -> dict[str, Any]:
         else:
             target = task.doc_to_target(doc)
             text = str(target[0] if isinstance(target, list) else target)
-        return task.config.target_delimiter + text
+        return str(task.config.target_delimiter) + text
 
     own = task.fewshot_cfg
     return {
