@@ -50,8 +50,8 @@ __all__ = ["Cell", "MetricComparison", "ProtocolPair", "SweepComparison", "compa
 
 MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
     "bpb": ("bits_per_byte",),
-    "ppl": ("accuracy",),
-    "generative": ("accuracy", "step_rate", "pass_rate"),
+    "ppl": ("accuracy", "bits_per_byte"),
+    "generative": ("accuracy", "step_rate", "pass_rate", "pass_at_1"),
 }
 """Per protocol, the metrics that may lead: the first one that a benchmark has."""
 

@@ -58,6 +58,8 @@ def _interaction(
     ppl: MetricKey, generative: MetricKey, records: Records, arm: str, baseline: str
 ) -> Effect | None:
     """Return the generative minus the ppl difference, over items and seeds that all four have."""
+    if "bits_per_byte" in (ppl.metric, generative.metric):
+        return None  # bits and shares of right answers have no difference
     ours, theirs = records[arm], records.get(baseline, {})
     aligned = align(
         ours.get(generative, {}), theirs.get(generative, {}), ours.get(ppl, {}), theirs.get(ppl, {})
@@ -74,8 +76,10 @@ def _interaction(
 def _judge(pair: ProtocolPair, p_corrected: float) -> ProtocolPair:
     is_resolved = pair.interaction is not None and resolved(pair.interaction, p_corrected)
     kind = _kind(pair.ppl, pair.generative, is_resolved)
+    opposite = {pair.ppl.direction, pair.generative.direction} == {"better", "worse"}
     if pair.interaction is None:
-        kind = "unknown"
+        proven = opposite and pair.ppl.resolved and pair.generative.resolved
+        kind = "reversal" if proven else "unknown"
     return replace(pair, p_corrected=p_corrected, resolved=is_resolved, kind=kind)
 
 

@@ -15,7 +15,10 @@ METRIC_WORDS = {
     "accuracy": "accuracy",
     "accuracy_per_byte": "accuracy, likelihood per byte",
     "accuracy_other_prompt": "accuracy after another item's prompt",
+    "accuracy_per_char": "accuracy, likelihood per character",
+    "accuracy_pmi": "accuracy, likelihood gained by the question",
     "gold_probability": "probability of the right option",
+    "written_greedily": "right answers that greedy decoding writes",
     "solved": "share of programs that pass all tests",
     "step_rate": "share of steps right",
     "pass_rate": "share of tests passed",
@@ -37,6 +40,8 @@ def metric_words(metric: str) -> str:
     head, _, style = metric.partition("bits_per_byte_")
     if style and not head:
         return f"bits per byte of {style} text"
+    if metric.startswith("pass_at_"):
+        return f"pass@{metric.removeprefix('pass_at_')}"
     return METRIC_WORDS.get(metric, metric.replace("_", " "))
 
 

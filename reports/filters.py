@@ -57,6 +57,14 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.3g} TB"
 
 
+def tokens(number: float) -> str:
+    """Return a number of tokens: `1.25M`, `8T`."""
+    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return "not known" if math.isnan(number) else f"{number:.0f}"
+
+
 def scientific(value: float) -> str:
     """Return a large number as `9.8 × 10^11` with a true superscript."""
     if value <= 0 or not math.isfinite(value):
@@ -134,6 +142,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "passage": passage,
     "name": name,
     "size": size,
+    "tokens": tokens,
     "scientific": scientific,
     "duration": duration,
     "percent": percent,

@@ -13,11 +13,14 @@ from davinci.ablations import wording
 from davinci.ablations.comparison import compare
 from davinci.ablations.differences import shared_settings
 from davinci.ablations.findings import SweepComparison
+from davinci.ablations.saturation import saturations
+from davinci.ablations.signal import benchmark_signals
 from davinci.platform.store.records import Sweep
 from davinci.reports import filters, palette
 from davinci.reports.contamination import contamination_report
 from davinci.reports.corpora import domain_corpora, teachers
 from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
+from davinci.reports.evaluations import agreements, lost_items
 from davinci.reports.generations import benchmark_samples
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.scores import report_json, scores_csv
@@ -90,7 +93,11 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "styles": styles,
         "question": question(sweep),
         "effects": effect_pictures(comparison, styles),
-        "curves": curve_pictures(sweep, styles),
+        "curves": curve_pictures(sweep, styles, [metric.key for metric in comparison.headline]),
+        "signals": benchmark_signals(sweep, comparison),
+        "agreements": agreements(sweep, comparison),
+        "lost": lost_items(sweep),
+        "saturations": saturations(sweep, [metric.key for metric in comparison.headline]),
         "stages": stage_rows(sweep),
         "sharing": sharing(sweep),
         "decisions": decision_rows(sweep),

@@ -1,16 +1,24 @@
 """From a comparison to its pictures: which points and curves, with which words beside them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from davinci.ablations.alignment import done_runs
+from davinci.ablations.alignment import MetricKey, done_runs
 from davinci.ablations.findings import Cell, MetricComparison, SweepComparison
-from davinci.ablations.wording import interval, metric_words, number, p_value, sample
+from davinci.ablations.wording import (
+    interval,
+    metric_words,
+    number,
+    p_value,
+    protocol_words,
+    sample,
+)
 from davinci.platform.store.records import Arm, Floats, Sweep
 from davinci.reports.figures import Point, Series, curve_panel, interval_panel
 from davinci.reports.filters import visible
 from davinci.reports.palette import ArmStyle
 from davinci.reports.texts import PROTOCOL_TITLES
-from davinci.reports.training import Trajectory, trajectories
+from davinci.reports.trajectories import Trajectory, trajectories
 
 CURVE_AXES = {
     "loss": "training loss (nats per token)",
@@ -109,18 +117,23 @@ def _score_point(metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyl
 
 
 def _row(metric: MetricComparison) -> str:
-    domain = " ".join(visible(metric.key.domain).split())
-    return domain if len(domain) <= ROW_CHARS else domain[: ROW_CHARS - 1] + "…"
+    """Return what a metric's row is called: its domain, or the benchmark where that has its own."""
+    own = metric.key.benchmark.startswith(("held_out_", "microworld_", "world_"))
+    row = " ".join(visible(metric.key.domain if own else metric.key.benchmark).split())
+    return row if len(row) <= ROW_CHARS else row[: ROW_CHARS - 1] + "…"
 
 
-def curve_pictures(sweep: Sweep, styles: dict[str, ArmStyle]) -> tuple[Picture, ...]:
+def curve_pictures(
+    sweep: Sweep, styles: dict[str, ArmStyle], keys: Sequence[MetricKey]
+) -> tuple[Picture, ...]:
     """Return the learning curves, the loss first, then scores along training, rate and mixture."""
     names = {curve.name for arm in sweep.arms for run in arm.runs for curve in run.curves}
     shown = sorted(names - set(HIDDEN_CURVES), key=_place)
     drawn = [_curve_picture(sweep, styles, index, name) for index, name in enumerate(shown)]
     first, rest = drawn[:1], drawn[1:]
     scores = [
-        _trajectory_picture(found, styles, index) for index, found in enumerate(trajectories(sweep))
+        _trajectory_picture(found, styles, index)
+        for index, found in enumerate(trajectories(sweep, keys))
     ]
     return tuple(picture for picture in [*first, *scores, *rest] if picture.svg)
 
@@ -151,6 +164,7 @@ def _curve_picture(sweep: Sweep, styles: dict[str, ArmStyle], index: int, name: 
 
 def _trajectory_picture(found: Trajectory, styles: dict[str, ArmStyle], index: int) -> Picture:
     axis = f"{found.benchmark.replace('_', ' ')}: {metric_words(found.metric)}"
+    axis += "" if found.protocol == "bpb" else f", {protocol_words(found.protocol)}"
     svg = curve_panel(
         [Series(styles[label], runs) for label, runs in found.runs.items()],
         name=f"trajectory-{index}",

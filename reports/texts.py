@@ -112,6 +112,36 @@ GLOSSARY: tuple[Term, ...] = (
         "Reversal: a swing whose two differences are both resolved by themselves.",
     ),
     Term(
+        "reversal",
+        "reversal and swing of a pair",
+        "Reversal: two arms whose differences are significant under both protocols, with opposite "
+        "signs. Swing: opposite signs, but not both significant.",
+    ),
+    Term(
+        "signal",
+        "signal",
+        "Spread of the arms' true scores: that of their means, less what seeds explain of it.",
+    ),
+    Term(
+        "noise",
+        "noise",
+        "Seed noise: spread of a score over seeds within an arm. Checkpoint noise: spread of the "
+        "last checkpoints around their own line. Item noise: standard error of one run's score "
+        "from the choice of items.",
+    ),
+    Term(
+        "monotone",
+        "monotone",
+        "Rank correlation of score and trained tokens, mean over runs: 1 if every checkpoint is "
+        "better than the one before.",
+    ),
+    Term(
+        "kendall",
+        "Kendall and Spearman",
+        "Rank correlations of the two protocols over the arms: 1 if both rank them alike, -1 if "
+        "one ranks them the other way round, 0 if one says nothing of the other.",
+    ),
+    Term(
         "interaction",
         "interaction",
         "Difference in free answers minus difference in ranking, on the same seeds and items; "

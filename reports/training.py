@@ -1,17 +1,11 @@
 """How the arms were trained: stages, what sharing saved, spikes, and what a controller decided."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from davinci.ablations.alignment import done_runs
 from davinci.ablations.wording import number
-from davinci.platform.store.records import Arm, Floats, Run, Segment, Sweep
-
-MAX_BENCHMARKS = 8
-"""Most trajectories that are drawn."""
+from davinci.platform.store.records import Arm, Run, Segment, Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +65,6 @@ class SpikeRow:
     kind: str
     num: int
     worst: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trajectory:
-    """One score along training: a series of (tokens, scores) for each seed of each arm."""
-
-    benchmark: str
-    metric: str
-    runs: Mapping[str, Sequence[tuple[Floats, Floats]]]
 
 
 def stage_rows(sweep: Sweep) -> tuple[StageRow, ...]:
@@ -143,43 +128,10 @@ def spike_rows(sweep: Sweep) -> tuple[SpikeRow, ...]:
     return tuple(rows)
 
 
-def trajectories(sweep: Sweep) -> tuple[Trajectory, ...]:
-    """Return the scores along training, with the last checkpoint's as their end."""
-    found: dict[tuple[str, str], dict[str, list[tuple[Floats, Floats]]]] = {}
-    for arm in sweep.arms:
-        for run in done_runs(arm).values():
-            for key, points in _points(run).items():
-                tokens, scores = np.array(points, dtype=float).T
-                found.setdefault(key, {}).setdefault(arm.label, []).append((tokens, scores))
-    return tuple(
-        Trajectory(benchmark=benchmark, metric=metric, runs=runs)
-        for (benchmark, metric), runs in sorted(found.items())
-    )[:MAX_BENCHMARKS]
-
-
 def _runs(sweep: Sweep) -> Iterator[tuple[Arm, Run]]:
     for arm in sweep.arms:
         for run in arm.runs:
             yield arm, run
-
-
-def _points(run: Run) -> dict[tuple[str, str], list[tuple[int, float]]]:
-    """Return each score's points; only those that were scored on the way to the end."""
-    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    for scored in run.trajectory:
-        for one in scored.outcomes:
-            if one.metric.count("_") <= 2:  # a style's own record has one word more
-                found.setdefault((one.benchmark, one.metric), []).append((scored.tokens, one.score))
-    total = run.cost.tokens if run.cost else 0
-    for one in run.outcomes:
-        if points := found.get((one.benchmark, one.metric)):
-            points.append((total + _before(run), one.score))
-    return {key: sorted(points) for key, points in found.items() if len(points) > 1}
-
-
-def _before(run: Run) -> int:
-    """Return the tokens that a parent checkpoint had been trained on."""
-    return run.segments[0].begin_tokens if run.segments else 0
 
 
 def _stage_row(arm: Arm, index: int, stage: Mapping[str, Any]) -> StageRow:

@@ -1,8 +1,9 @@
 """Runs inside the sandbox: one program, then its tests. Sent as text, never imported.
 
 Standard input holds fields joined by NUL: token, seconds per piece, limits (`NAME=value` joined by
-commas), user, group, room and the folders kept in it joined by `:`, program, tests. One line `<token> <index> <0 or 1>` per test goes to the descriptor that
-standard output was. Only small modules are imported: starting up is most of the cost.
+commas), user, group, room and the folders kept in it (joined by `:`), program, tests. One line
+`<token> <index> <0 or 1>` per test goes to the descriptor that standard output was. Only small
+modules are imported: starting up is most of the cost.
 """
 
 import _signal  # type: ignore[import-not-found]  # `signal` itself costs milliseconds

@@ -1,8 +1,9 @@
-"""Runs first inside the sandbox: leaves the machine's file system and every privilege behind.
+"""Runs first in the sandbox: leaves the machine's file system and every privilege behind.
 
-Sent as text before `child.py`, never imported. It begins as root: the machine's, who becomes another
-user at the end, or that of a user namespace of its own, who is nobody outside. What remains is an empty root in memory, with the standard library and the system's
-shared libraries read-only, and a small scratch folder; no `/proc`, no `/dev`, and no capability.
+Sent as text before `child.py`, never imported. It begins as root: the machine's, who becomes
+another user at the end, or that of a user namespace of its own, who is nobody outside. What remains
+is an empty root in memory, with the standard library and the system's shared libraries read-only,
+and a small scratch folder; no `/proc`, no `/dev`, and no capability.
 """
 
 import ctypes
@@ -35,7 +36,7 @@ def isolate(room: str, kept: list[str], scratch_bytes: int, user: str, group: st
     if not user:  # a namespace of our own: its limit is no one else's
         with open("/proc/sys/user/max_user_namespaces", "w") as file:
             file.write("0")
-    mount("none", room, "tmpfs", MS_NOSUID | MS_NODEV, "size=%d,nr_inodes=512" % scratch_bytes)
+    mount("none", room, "tmpfs", MS_NOSUID | MS_NODEV, f"size={scratch_bytes},nr_inodes=512")
     for folder in kept:
         os.makedirs(room + folder, exist_ok=True)
         mount(folder, room + folder, "none", MS_BIND | MS_REC)

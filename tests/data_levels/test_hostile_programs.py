@@ -4,6 +4,7 @@ Every program ends by setting `won = True` if what it tried worked; its one test
 audit hook is tried out with all of them, and so is the sandbox without the hook: either fence must
 hold by itself.
 """
+# ruff: noqa: E501
 
 import os
 import socket

@@ -112,12 +112,15 @@ def test_outcomes_are_stored_with_their_weighted_mean(engine: Engine, tmp_path: 
         "clusters": [],
     }  # fmt: skip
     (tmp_path / "result.json").write_text(json.dumps([record]))
+    (tmp_path / "notes.json").write_text(json.dumps({"empty_answers": {"math": 3}}))
     record_result(engine, task.digest, "evaluation", tmp_path)
     record_result(engine, task.digest, "evaluation", tmp_path)
     with engine.connect() as connection:
         rows = connection.execute(select(tables.outcomes)).mappings().all()
+        notes = connection.execute(select(tables.evaluation)).mappings().all()
     assert len(rows) == 1
     assert rows[0]["score"] == 1.75
+    assert [row["notes"] for row in notes] == [{"empty_answers": {"math": 3}}]
 
 
 def test_an_unknown_sweep_is_said_to_be_unknown(engine: Engine) -> None:

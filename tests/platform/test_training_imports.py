@@ -16,7 +16,7 @@ print(sorted({"mlflow", "hydra", "sqlalchemy"} & set(sys.modules)))
 
 
 BARE = """
-import sys
+import importlib.util, sys
 import torch, torch._dynamo, lightning, transformers, omegaconf
 
 class Bare:
@@ -27,9 +27,13 @@ class Bare:
 MISSING = {
     "mlflow", "hydra", "sqlalchemy", "datatrove", "orjson", "zstandard", "pandas", "pyarrow",
     "scipy", "statsmodels", "sklearn", "rich", "datasets", "ftfy", "resiliparse", "fastwarc",
-    "py3langid", "jinja2", "matplotlib", "threadpoolctl",
+    "py3langid", "jinja2", "matplotlib", "threadpoolctl", "lm_eval",
 }
 sys.meta_path.insert(0, Bare())
+known = importlib.util.find_spec  # by which libraries ask what there is
+importlib.util.find_spec = lambda name, package=None: (
+    None if name.split(".")[0] in MISSING else known(name, package)
+)
 import davinci.platform.training.entry
 import davinci.platform.training.processes
 print("trains")

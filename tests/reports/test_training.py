@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from davinci.ablations.alignment import key_of
 from davinci.platform.store.records import Arm, Cost, Outcomes, Run, Scored, Segment, Sweep
 from davinci.reports.html import render_sweep
 from davinci.reports.training import (
@@ -13,8 +14,8 @@ from davinci.reports.training import (
     sharing,
     spike_rows,
     stage_rows,
-    trajectories,
 )
+from davinci.reports.trajectories import trajectories
 
 STAGES = [
     {
@@ -136,7 +137,9 @@ def test_a_shared_stretch_counts_once(sweep: Sweep) -> None:
 
 
 def test_a_trajectory_ends_at_the_last_checkpoint(sweep: Sweep) -> None:
-    (found,) = trajectories(trained(sweep))
+    given = trained(sweep)
+    keys = sorted({key_of(one) for arm in given.arms for run in arm.runs for one in run.outcomes})
+    (found,) = trajectories(given, keys)
     tokens, scores = found.runs["one"][0]
     assert (tokens.tolist(), scores.tolist()) == ([1000.0, 2000.0], [3.0, 1.0])
 

@@ -1,0 +1,1 @@
+"""What daVinci-LLM published, as data: tables and figures in long format (`results/*.csv`)."""

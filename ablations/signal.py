@@ -1,0 +1,219 @@
+"""Which benchmarks can decide anything at a scale: the signal between arms beside all noise.
+
+Seed noise is the spread of a score over seeds within an arm, checkpoint noise its spread along the
+last checkpoints around their own line, item noise what another draw of items would change. The
+signal is the spread of the arms' true scores: that of their means, less what seeds explain of it.
+
+Source: signal and noise of benchmarks as in Heineman et al. 2025; variance of arms by the method of
+moments (Searle, Casella and McCulloch 1992, ch. 3).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from davinci.ablations.alignment import MetricKey, Replicates, key_of, outcomes_by_key
+from davinci.ablations.findings import SweepComparison
+from davinci.ablations.statistics.effects import detectable
+from davinci.platform.store.records import Outcomes, Run, Sweep
+
+NUM_LATE_CHECKPOINTS = 5
+MIN_LATE_CHECKPOINTS = 4
+ABOVE_CHANCE_SE = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSignal:
+    """One benchmark's metric at the scale of a sweep; all but counts in units of the score.
+
+    Attributes:
+        num_arms: Arms with a score.
+        num_runs: Runs with a score.
+        seed_sd: Pooled over arms; NaN with one seed per arm.
+        checkpoint_sd: Around a line through the last checkpoints of each run, pooled; NaN with too
+            few checkpoints.
+        item_se: Standard error of one run's score from the choice of items.
+        signal_sd: Of the arms' true scores; 0 where seeds explain all of the spread.
+        signal_to_noise: `signal_sd` over the larger of seed and checkpoint noise.
+        min_detectable: Difference of two arms that this many seeds find with 80 % power.
+        monotonicity: Rank correlation of score and tokens along training, mean over runs, in terms
+            of goodness; NaN with fewer than three checkpoints.
+        above_chance: How many standard errors the mean score lies above chance; NaN where chance is
+            not known.
+        spread: Between the best and the worst arm's mean.
+    """
+
+    key: MetricKey
+    num_arms: int
+    num_runs: int
+    num_items: int
+    seed_sd: float
+    checkpoint_sd: float
+    item_se: float
+    signal_sd: float
+    signal_to_noise: float
+    min_detectable: float
+    monotonicity: float
+    above_chance: float
+    spread: float
+
+    @property
+    def decides(self) -> bool:
+        """Whether the arms differ by more than these seeds can miss, and guessing is beaten."""
+        beaten = math.isnan(self.above_chance) or self.above_chance >= ABOVE_CHANCE_SE
+        return beaten and self.spread > self.min_detectable
+
+    @property
+    def reason(self) -> str:
+        """Why it decides nothing, "" where it does."""
+        if math.isnan(self.min_detectable):
+            return "one seed: its noise is not known"
+        if not math.isnan(self.above_chance) and self.above_chance < ABOVE_CHANCE_SE:
+            return "not above guessing"
+        return "" if self.decides else "arms differ by less than can be detected"
+
+
+def benchmark_signals(sweep: Sweep, comparison: SweepComparison) -> tuple[BenchmarkSignal, ...]:
+    """Return every headline metric, those with the most signal for their noise first."""
+    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
+    runs = [run for arm in sweep.arms for run in arm.runs]
+    found = (_signal(metric.key, records, runs) for metric in comparison.headline)
+    return tuple(sorted((one for one in found if one is not None), key=_rank))
+
+
+def _rank(found: BenchmarkSignal) -> tuple[bool, float, MetricKey]:
+    ratio = found.signal_to_noise
+    return not found.decides, -ratio if math.isfinite(ratio) else math.inf, found.key
+
+
+def _signal(
+    key: MetricKey, records: Mapping[str, Mapping[MetricKey, Replicates]], runs: Sequence[Run]
+) -> BenchmarkSignal | None:
+    kept = ([_usable(one) for one in arm.get(key, {}).values()] for arm in records.values())
+    arms = [found for arm in kept if (found := [one for one in arm if len(one.values)])]
+    if not arms:
+        return None
+    scores = [np.array([outcomes.score for outcomes in arm]) for arm in arms]
+    seed_sd, df = _pooled_sd(scores)
+    means = np.array([arm.mean() for arm in scores])
+    per_arm = float(np.mean([len(arm) for arm in scores]))
+    signal_sd = _signal_sd(means, seed_sd, per_arm)
+    checkpoint_sd = _checkpoint_sd(key, runs)
+    noise = max((sd for sd in (seed_sd, checkpoint_sd) if math.isfinite(sd)), default=math.nan)
+    se = seed_sd * math.sqrt(2 / per_arm)
+    every = [outcomes for arm in arms for outcomes in arm]
+    return BenchmarkSignal(
+        key=key,
+        num_arms=len(arms),
+        num_runs=len(every),
+        num_items=max(len(outcomes.values) for outcomes in every),
+        seed_sd=seed_sd,
+        checkpoint_sd=checkpoint_sd,
+        item_se=float(np.mean([_item_se(outcomes) for outcomes in every])),
+        signal_sd=signal_sd,
+        signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
+        min_detectable=detectable(se, df, 0.95) if df else math.nan,
+        monotonicity=_monotonicity(key, runs),
+        above_chance=_above_chance(every),
+        spread=float(means.max() - means.min()),
+    )
+
+
+def _usable(outcomes: Outcomes) -> Outcomes:
+    """Return the outcomes without items that have no finite value or no weight."""
+    kept = np.isfinite(outcomes.values) & (outcomes.weights > 0)
+    if kept.all():
+        return outcomes
+    places = np.flatnonzero(kept).tolist()
+    return replace(
+        outcomes,
+        values=outcomes.values[kept],
+        weights=outcomes.weights[kept],
+        item_ids=tuple(outcomes.item_ids[place] for place in places),
+        clusters=tuple(outcomes.clusters[place] for place in places if outcomes.clusters),
+    )
+
+
+def _pooled_sd(arms: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return the standard deviation within arms, and its degrees of freedom."""
+    df = sum(len(arm) - 1 for arm in arms)
+    if not df:
+        return math.nan, 0.0
+    squares = sum(float(((arm - arm.mean()) ** 2).sum()) for arm in arms)
+    return math.sqrt(squares / df), float(df)
+
+
+def _signal_sd(means: np.ndarray, seed_sd: float, per_arm: float) -> float:
+    if len(means) < 2:
+        return math.nan
+    own = 0.0 if math.isnan(seed_sd) else seed_sd**2 / per_arm
+    return math.sqrt(max(0.0, float(means.var(ddof=1)) - own))
+
+
+def _item_se(outcomes: Outcomes) -> float:
+    """Return the standard error of a weighted mean over clusters of items."""
+    names = outcomes.clusters or outcomes.item_ids
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name or outcomes.item_ids[place], []).append(place)
+    if len(places) < 2:
+        return math.nan
+    residual = outcomes.weights * (outcomes.values - outcomes.score) / outcomes.weights.sum()
+    sums = np.array([residual[members].sum() for members in places.values()])
+    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+
+
+def _above_chance(every: Sequence[Outcomes]) -> float:
+    chances = [outcomes.chance for outcomes in every if math.isfinite(outcomes.chance)]
+    if not chances:
+        return math.nan
+    above = float(np.mean([outcomes.score for outcomes in every]) - np.mean(chances))
+    se = float(np.mean([_item_se(outcomes) for outcomes in every]))
+    if not se > 0:
+        return math.inf if above > 0 else -math.inf if above < 0 else 0.0
+    return above / se
+
+
+def trail(key: MetricKey, run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return tokens and scores of a run's checkpoints, the last one included, and the direction."""
+    tokens, scores, higher = [], [], True
+    end = sum(segment.tokens for segment in run.segments)
+    begin = run.segments[0].begin_tokens if run.segments else 0
+    for at, outcomes in [
+        *((scored.tokens, scored.outcomes) for scored in run.trajectory),
+        (begin + end, run.outcomes),
+    ]:
+        for record in outcomes:
+            if key_of(record) == key and at > 0 and math.isfinite(record.score):
+                tokens.append(at)
+                scores.append(record.score)
+                higher = record.higher_is_better
+    return np.array(tokens, dtype=float), np.array(scores, dtype=float), higher
+
+
+def _checkpoint_sd(key: MetricKey, runs: Sequence[Run]) -> float:
+    squares, df = 0.0, 0
+    for run in runs:
+        tokens, scores, _ = trail(key, run)
+        tokens, scores = tokens[-NUM_LATE_CHECKPOINTS:], scores[-NUM_LATE_CHECKPOINTS:]
+        if len(scores) < MIN_LATE_CHECKPOINTS:
+            continue
+        x = np.log(tokens)
+        line = np.polyfit(x, scores, 1)
+        squares += float(((scores - np.polyval(line, x)) ** 2).sum())
+        df += len(scores) - 2
+    return math.sqrt(squares / df) if df else math.nan
+
+
+def _monotonicity(key: MetricKey, runs: Sequence[Run]) -> float:
+    from scipy import stats
+
+    found = []
+    for run in runs:
+        tokens, scores, higher = trail(key, run)
+        if len(scores) >= 3 and len(set(scores.tolist())) > 1:
+            value = float(stats.spearmanr(tokens, scores).statistic)
+            found.append(value if higher else -value)
+    return float(np.mean(found)) if found else math.nan

@@ -1,0 +1,97 @@
+"""Scores along training: per benchmark, and averaged over the clusters that the paper averages."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from davinci.ablations.alignment import MetricKey, done_runs, key_of
+from davinci.ablations.averages import CLUSTER_OF
+from davinci.platform.store.records import Floats, Run, Sweep
+
+MAX_TRAJECTORIES = 40
+"""Most that are drawn."""
+Points = tuple[Floats, Floats]
+"""Tokens and scores of one run's checkpoints, (C,) each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """One score along training: a series of (tokens, scores) for each seed of each arm."""
+
+    benchmark: str
+    protocol: str
+    metric: str
+    runs: Mapping[str, Sequence[Points]]
+
+
+def trajectories(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Trajectory, ...]:
+    """Return the given scores along training, and the averages of clusters with several of them.
+
+    The last checkpoint's score is the end of each. Averages are plain means of what is better when
+    higher, as the paper's are, over the checkpoints that all benchmarks have.
+    """
+    found: dict[MetricKey, dict[str, list[Points]]] = {}
+    for arm in sweep.arms:
+        for run in done_runs(arm).values():
+            for key, points in _points(run, keys).items():
+                found.setdefault(key, {}).setdefault(arm.label, []).append(points)
+    single = [
+        Trajectory(
+            benchmark=key.benchmark, protocol=key.protocol, metric=key.metric, runs=found[key]
+        )
+        for key in keys
+        if key in found
+    ]
+    return tuple([*_clusters(found), *single][:MAX_TRAJECTORIES])
+
+
+def _clusters(found: Mapping[MetricKey, Mapping[str, list[Points]]]) -> Iterator[Trajectory]:
+    groups: dict[tuple[str, str], list[MetricKey]] = {}
+    for key in found:
+        if key.metric != "bits_per_byte":
+            name = CLUSTER_OF.get(key.domain, key.domain)
+            groups.setdefault((key.protocol, name), []).append(key)
+    for (protocol, name), members in groups.items():
+        labels = set.intersection(*(set(found[key]) for key in members))
+        runs = {
+            label: [
+                _mean_points(same)
+                for same in zip(*(found[key][label] for key in members), strict=False)
+            ]
+            for label in found[members[0]]
+            if label in labels
+        }
+        if len(members) > 1 and runs:
+            title = f"mean of {len(members)} {name} benchmarks"
+            yield Trajectory(benchmark=title, protocol=protocol, metric="score", runs=runs)
+
+
+def _mean_points(several: Sequence[Points]) -> Points:
+    shared = sorted(set.intersection(*(set(tokens.tolist()) for tokens, _ in several)))
+    rows = [dict(zip(tokens.tolist(), scores.tolist(), strict=True)) for tokens, scores in several]
+    means = [float(np.mean([row[at] for row in rows])) for at in shared]
+    return np.array(shared, dtype=float), np.array(means, dtype=float)
+
+
+def _points(run: Run, keys: Sequence[MetricKey]) -> dict[MetricKey, Points]:
+    """Return each score's points; only those that were scored on the way to the end."""
+    found: dict[MetricKey, dict[int, float]] = {}
+    for scored in run.trajectory:
+        for one in scored.outcomes:
+            if (key := key_of(one)) in keys:
+                found.setdefault(key, {})[scored.tokens] = one.score
+    end = (run.cost.tokens if run.cost else 0) + _before(run)
+    for one in run.outcomes:
+        if (key := key_of(one)) in found:
+            found[key][end] = one.score
+    return {
+        key: (np.array(sorted(points), dtype=float), np.array([points[t] for t in sorted(points)]))
+        for key, points in found.items()
+        if len(points) > 1
+    }
+
+
+def _before(run: Run) -> int:
+    """Return the tokens that a parent checkpoint had been trained on."""
+    return run.segments[0].begin_tokens if run.segments else 0
