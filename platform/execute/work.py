@@ -159,11 +159,16 @@ def _evaluation(document: Mapping[str, Any], inputs: Inputs, out: Path, progress
 
 
 def _benchmark(document: Mapping[str, Any], inputs: Inputs, out: Path, progress: Progress) -> None:
+    from davinci.platform.evaluation.harness.check import check_items
+    from davinci.platform.evaluation.harness.quiet import quiet
     from davinci.platform.evaluation.harness.snapshot import take_snapshot
     from davinci.platform.evaluation.harness.suite import known
 
     carried = document["carried"]
-    take_snapshot(known(carried["name"]), carried["mirror"], out, progress)
+    benchmark = known(carried["name"])
+    with quiet():
+        take_snapshot(benchmark, carried["mirror"], out, progress)
+        check_items(benchmark, out, progress)
 
 
 def _contamination(

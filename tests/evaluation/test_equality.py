@@ -16,7 +16,7 @@ from davinci.models.build import build_model
 from davinci.models.settings import ModelSettings
 from davinci.platform.evaluation.harness.forms import build_tasks
 from davinci.platform.evaluation.harness.model import EngineModel
-from davinci.platform.evaluation.harness.run import quiet
+from davinci.platform.evaluation.harness.quiet import quiet
 from davinci.platform.evaluation.harness.snapshot import take_snapshot
 from davinci.platform.evaluation.harness.suite import known
 from davinci.platform.evaluation.settings import EvaluationRuntime
@@ -96,15 +96,15 @@ def samples_of(lm: Any, tasks: dict[str, Any]) -> dict[str, Sequence[dict[str, A
 def answers(
     name: str, protocol: Any, shots: int, snapshot: Path, lm: Any, max_new: int = 0
 ) -> dict[str, Sequence[dict[str, Any]]]:
-    quiet()
-    built = build_tasks(known(name), protocol, snapshot, shots)
-    tasks = {}
-    for task_name, (_, task) in built.items():
-        task.set_fewshot_seed(seed=1234)
-        if max_new and task.config.generation_kwargs is not None:
-            task.config.generation_kwargs["max_gen_toks"] = max_new
-        tasks[task_name] = task
-    return samples_of(lm, tasks)
+    with quiet():
+        built = build_tasks(known(name), protocol, snapshot, shots)
+        tasks = {}
+        for task_name, (_, task) in built.items():
+            task.set_fewshot_seed(seed=1234)
+            if max_new and task.config.generation_kwargs is not None:
+                task.config.generation_kwargs["max_gen_toks"] = max_new
+            tasks[task_name] = task
+        return samples_of(lm, tasks)
 
 
 def assert_equal(

@@ -74,9 +74,10 @@ def build_tasks(
             for leaf in known
             if (name := leaf.name) in tasks and (form := forms[leaf.name]) is not None
         }
-    except (KeyError, UndefinedField) as error:
+    except Exception as error:  # templates and functions of tasks raise what they like
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise ValueError(
-            f"{benchmark.name}: an item lacks the field {error}, which the task's templates read."
+            f"{benchmark.name}: its first item cannot be asked; does it lack a field? {words}"
         ) from error
     if not built:
         raise ValueError(f"{benchmark.name} cannot be asked under {protocol!r}.")

@@ -1,7 +1,6 @@
 """One benchmark of the harness under one protocol, every item kept."""
 
 import hashlib
-import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from davinci.platform.config.recipe import BenchmarkSettings, EvaluationSettings
 from davinci.platform.evaluation.harness.forms import Form, build_tasks
 from davinci.platform.evaluation.harness.model import EngineModel
 from davinci.platform.evaluation.harness.programs import score_programs
+from davinci.platform.evaluation.harness.quiet import quiet
 from davinci.platform.evaluation.harness.scores import (
     LOWER_IS_BETTER,
     PRIMARY,
@@ -71,7 +71,28 @@ def run_benchmark(
             returns something that is no finite number.
         RuntimeError: If programs would have to run without a sandbox.
     """
-    quiet()
+    with quiet():
+        return _run(
+            model,
+            protocol,
+            benchmark=benchmark,
+            settings=settings,
+            snapshot=snapshot,
+            sandbox_workers=sandbox_workers,
+            progress=progress,
+        )
+
+
+def _run(
+    model: EngineModel | Any,
+    protocol: Protocol,
+    *,
+    benchmark: BenchmarkSettings,
+    settings: EvaluationSettings,
+    snapshot: Path,
+    sandbox_workers: int,
+    progress: Callable[[int, int, str], None],
+) -> BenchmarkResult:
     spec = benchmark_of(benchmark.name, snapshot)
     shots = benchmark.shots if benchmark.shots >= 0 else spec.shots
     tasks = build_tasks(spec, protocol, snapshot, shots)
@@ -127,14 +148,6 @@ class _Row:
     def is_empty(self) -> bool:
         """Whether its first answer has no character."""
         return not str(self.sample["resps"][0][0]).strip()
-
-
-def quiet() -> None:
-    """Let the harness and its data library say nothing but what is wrong."""
-    import datasets
-
-    datasets.utils.logging.disable_progress_bar()
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
 
 def _prepare(form: Form, task: Any, settings: EvaluationSettings) -> None:
