@@ -8,9 +8,17 @@ import functools
 from pathlib import Path
 from typing import Any, cast
 
+from davinci.data_levels.sandbox.run import CannotIsolateError, isolation
+from davinci.data_levels.sources.registry import WITH_ITEMS
 from davinci.platform.config.errors import Problem
-from davinci.platform.config.recipe import BenchmarkSettings, Protocol
+from davinci.platform.config.recipe import BenchmarkSettings, Protocol, Recipe
 from davinci.platform.config.rules import one_of, positive, within
+from davinci.platform.evaluation.harness.suite import (
+    FORM_VERSION,
+    harness_version,
+    known,
+    suite,
+)
 
 ASKED: tuple[Protocol, ...] = ("ppl", "generative")
 """Protocols that benchmarks of the harness have."""
@@ -44,12 +52,31 @@ def check_benchmarks(evaluation: dict[str, Any]) -> list[Problem]:
     return problems
 
 
+def check_sandbox(recipe: Recipe, executor: str) -> list[Problem]:
+    """Return a problem where programs would be written that this machine cannot isolate.
+
+    Of a cluster's nodes nothing is known here; there the evaluation itself refuses.
+    """
+    evaluation = recipe.evaluation
+    if executor != "local" or "generative" not in evaluation.protocols:
+        return []
+    if recipe.data.source.name not in WITH_ITEMS and not any(
+        "generative" in benchmark.protocols and suite()[benchmark.name].code
+        for benchmark in evaluation.benchmarks
+        if benchmark.name in suite()
+    ):
+        return []
+    try:
+        isolation()
+    except CannotIsolateError as error:
+        return [Problem(field="evaluation.protocols", value="generative", rule=str(error))]
+    return []
+
+
 def resolve_benchmarks(evaluation: dict[str, Any]) -> tuple[BenchmarkSettings, ...]:
     """Return the benchmarks that a checked config asks for, in its order."""
     if not evaluation["benchmarks"]:
         return ()
-    from davinci.platform.evaluation.harness.suite import FORM_VERSION, harness_version
-
     shots = evaluation["shots"]
     found = []
     for entry in evaluation["benchmarks"]:
@@ -86,8 +113,6 @@ def _split(entry: str, evaluation: dict[str, Any]) -> tuple[str, tuple[str, ...]
 def _check_definition(name: str, mirror: str) -> tuple[Problem, ...]:
     """Return what is wrong with one benchmark; remembered, as a sweep asks it for every point."""
     field = "evaluation.benchmarks"
-    from davinci.platform.evaluation.harness.suite import harness_version, known
-
     if not harness_version():
         rule = "benchmarks need lm-evaluation-harness: pip install 'davinci[harness]'."
         return (Problem(field=field, value=name, rule=rule),)
@@ -108,6 +133,5 @@ def _check_definition(name: str, mirror: str) -> tuple[Problem, ...]:
 @functools.cache
 def _digest(name: str, mirror: str) -> str:
     from davinci.platform.evaluation.harness.snapshot import data_digest
-    from davinci.platform.evaluation.harness.suite import known
 
     return data_digest(known(name), mirror)

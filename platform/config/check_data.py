@@ -22,6 +22,7 @@ from davinci.data_levels.sources.registry import (
 )
 from davinci.data_levels.teacher.check import check_level_settings
 from davinci.data_levels.tokens.tokenizer import check_tokenizer
+from davinci.platform.config.benchmarks import check_sandbox
 from davinci.platform.config.errors import Problem
 from davinci.platform.config.recipe import Recipe
 
@@ -48,6 +49,7 @@ def check_reach(plain: dict[str, Any], recipe: Recipe) -> list[Problem]:
         *_check_labels(data, recipe),
         *_check_domains(plain, recipe),
         *_check_items(data, recipe),
+        *check_sandbox(recipe, plain["executor"]["name"]),
         *_check_worlds(plain, recipe),
     ]
 
