@@ -28,9 +28,9 @@ from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
 from davinci.models.build import build_model
 from davinci.models.settings import ModelSettings
-from davinci.platform.evaluation.harness.model import EngineModel
+from davinci.platform.evaluation.harness.model import HarnessModel
 from davinci.platform.evaluation.settings import EvaluationRuntime
-from davinci.platform.evaluation.subject import Subject
+from davinci.platform.evaluation.subject import LoadedSubject
 
 BATCH_SIZES = (1, 8, 32)
 END = "<|endoftext|>"
@@ -133,8 +133,8 @@ def main() -> None:
         tokenizer_object=tokenizer, eos_token=END, bos_token=END, pad_token=END
     )
     runtime = EvaluationRuntime(accelerator="cpu")
-    subject = Subject(model=model, tokenizer=tokenizer, runtime=runtime)
-    ours = EngineModel(subject, begin_with_end_of_text=False)
+    subject = LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime)
+    ours = HarnessModel(subject, begin_with_end_of_text=False)
     size = sum(p.numel() for p in model.parameters()) / 1e6
     print(f"{size:.0f}M parameters, {torch.get_num_threads()} threads, {num} items each")
     for name, requests, kind in (

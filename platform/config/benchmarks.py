@@ -1,10 +1,12 @@
-"""Which benchmarks of the harness a config asks for, and under which protocols.
+"""Which benchmarks of the harness a config asks for, under which protocols, and who answers.
 
 `evaluation.benchmarks` holds names of the suite, of any task of the harness, or paths of task
 files; `mmlu@ppl` is asked under that protocol alone, `mmlu` under all of `evaluation.protocols`.
 """
 
 import functools
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +24,7 @@ from davinci.platform.evaluation.harness.suite import (
 
 ASKED: tuple[Protocol, ...] = ("ppl", "generative")
 """Protocols that benchmarks of the harness have."""
+SERVER_PLACES = ("{model}", "{port}")
 MAX_SHORT_NAME = 36
 """A role is at most 64 characters long in the store."""
 
@@ -30,6 +33,7 @@ def check_benchmarks(evaluation: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with the benchmarks, looking at their definitions and data files."""
     problems = positive("evaluation.num_samples", evaluation["num_samples"])
     problems += within("evaluation.temperature", evaluation["temperature"], 1e-3, 10)
+    problems += _check_server(evaluation["server"])
     if evaluation["shots"] is not None:
         problems += within("evaluation.shots", evaluation["shots"], 0, 100)
     entries = list(evaluation["benchmarks"])
@@ -50,6 +54,25 @@ def check_benchmarks(evaluation: dict[str, Any]) -> list[Problem]:
             rule = f"its name, {short!r} in short, is that of another one, too."
             problems.append(Problem(field=field, value=entry, rule=rule))
     return problems
+
+
+def _check_server(command: str) -> list[Problem]:
+    """Return what is wrong with the command of an inference server."""
+    field = "evaluation.server"
+    if not command:
+        return []
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        return [Problem(field=field, value=command, rule=f"cannot be split: {error}.")]
+    missing = [place for place in SERVER_PLACES if not any(place in word for word in words)]
+    if missing:
+        rule = f"must have {' and '.join(missing)}: where the model lies, where to listen."
+        return [Problem(field=field, value=command, rule=rule)]
+    if shutil.which(words[0]) is None:
+        rule = f"there is no program {words[0]!r} on this machine."
+        return [Problem(field=field, value=command, rule=rule)]
+    return []
 
 
 def check_sandbox(recipe: Recipe, executor: str) -> list[Problem]:

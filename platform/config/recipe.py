@@ -131,7 +131,8 @@ class EvaluationSettings:
     `max_items` 0 means all of them; `items` are `all`, every other one (`watched`, what an adaptive
     curriculum decides on), or the rest. `trajectory` scores the checkpoints before the last, on
     `trajectory_items` of each benchmark. Answers that are programs are sampled `num_samples` times
-    at `temperature`, or written once, greedily.
+    at `temperature`, or written once, greedily. `server` is the command of the inference server
+    that computes the answers; "" is davinci's own engine.
     """
 
     protocols: tuple[Protocol, ...]
@@ -143,6 +144,7 @@ class EvaluationSettings:
     trajectory_items: int = 0
     num_samples: int = 1
     temperature: float = 0.8
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

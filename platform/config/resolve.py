@@ -135,6 +135,7 @@ def _recipe(plain: dict[str, Any]) -> Recipe:
             trajectory_items=plain["evaluation"]["trajectory_items"],
             num_samples=plain["evaluation"]["num_samples"],
             temperature=plain["evaluation"]["temperature"],
+            server=plain["evaluation"]["server"],
         ),
         precision=cast(Precision, trainer["precision"]),
         controller=_controller(plain["curriculum"]),

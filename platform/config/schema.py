@@ -167,7 +167,8 @@ class EvaluationConfig:
     each benchmark (0: as many as at the end). `benchmarks` of lm-evaluation-harness are asked
     beside the items of the source: `mmlu`, or `mmlu@ppl` under that protocol alone, with `shots`
     examples if given; their data come from `mirror`, a folder, or from the hub. Programs are
-    sampled `num_samples` times at `temperature`; once means greedily.
+    sampled `num_samples` times at `temperature`; once means greedily. `server` is the command of
+    an OpenAI-compatible server, with `{model}` and `{port}`; "" is davinci's own engine.
     """
 
     name: str = cosmetic()
@@ -180,6 +181,7 @@ class EvaluationConfig:
     trajectory_items: int = identity(0)
     num_samples: int = identity(1)
     temperature: float = identity(0.8)
+    server: str = identity("")
     mirror: str = runtime("")
 
 

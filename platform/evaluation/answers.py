@@ -8,7 +8,7 @@ import numpy as np
 from davinci.data_levels.sandbox.run import Job, run_many
 from davinci.data_levels.sources.source import Benchmark, Item
 from davinci.platform.evaluation.checks import final_answer_is, program_of, step_rate
-from davinci.platform.evaluation.engine.generation import Request, generate
+from davinci.platform.evaluation.engine.generation import Request
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_prompt
 from davinci.platform.evaluation.subject import Subject
@@ -55,13 +55,7 @@ def _answers(subject: Subject, items: Sequence[Item], max_new_tokens: int) -> li
                 max_new_tokens=most,
                 end_ids=frozenset({prompt.end_id}),
             )
-    texts = generate(
-        subject.model,
-        subject.tokenizer,
-        list(requests.values()),
-        max_cache_bytes=subject.runtime.max_cache_bytes,
-        max_tokens=subject.runtime.max_tokens,
-    )
+    texts = subject.answers(list(requests.values()))
     text_of = dict(zip(requests, texts, strict=True))
     return [text_of.get(index) for index in range(len(items))]
 

@@ -1,7 +1,9 @@
 """One checkpoint under one protocol: model, tokenizer and held-out data in, outcomes out."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +15,16 @@ from davinci.data_levels.sources.held_out import load_held_out
 from davinci.data_levels.sources.source import Benchmark, HeldOut
 from davinci.data_levels.tokens.tokenizer import end_of_text_id, load_tokenizer
 from davinci.models.build import load_model
+from davinci.models.interchange import export_model, settings_of
 from davinci.models.process import prepare_process
 from davinci.platform.config.recipe import PROTOCOLS, EvaluationSettings, Protocol
 from davinci.platform.evaluation.answers import answer_benchmarks
 from davinci.platform.evaluation.outcomes import NOTES_FILE, part, write_outcomes
 from davinci.platform.evaluation.protocols import bits_per_byte, rank_options
+from davinci.platform.evaluation.served import ServedSubject
+from davinci.platform.evaluation.server import serve
 from davinci.platform.evaluation.settings import EvaluationRuntime
-from davinci.platform.evaluation.subject import Subject
+from davinci.platform.evaluation.subject import LoadedSubject, Subject
 from davinci.platform.store.records import Outcomes
 
 Progress = Callable[[int, int, str], None]
@@ -58,16 +63,35 @@ def evaluate(
         raise ValueError(f"No protocol {protocol!r}; known: {', '.join(PROTOCOLS)}.")
     prepare_process(runtime.num_threads)
     tokenizer_folder = tokenizer_file if tokenizer_file.is_dir() else tokenizer_file.parent
-    subject = Subject(
-        model=load_model(model_dir).train(False).to(_device(runtime)),
-        tokenizer=load_tokenizer(tokenizer_folder),
-        runtime=runtime,
-        end_id=end_of_text_id(tokenizer_folder),
-    )
-    if settings.benchmarks:
-        _ask_benchmark(subject, protocol, settings, items, out, progress)
-    else:
-        _ask_held_out(subject, protocol, settings, items, out, progress)
+    with _subject(model_dir, tokenizer_folder, settings.server, runtime) as subject:
+        if settings.benchmarks:
+            _ask_benchmark(subject, protocol, settings, items, out, progress)
+        else:
+            _ask_held_out(subject, protocol, settings, items, out, progress)
+
+
+@contextlib.contextmanager
+def _subject(
+    model_dir: Path, tokenizer_folder: Path, server: str, runtime: EvaluationRuntime
+) -> Iterator[Subject]:
+    """Yield the checkpoint, loaded here, or behind the user's server while the context lasts."""
+    tokenizer, end_id = load_tokenizer(tokenizer_folder), end_of_text_id(tokenizer_folder)
+    if not server:
+        model = load_model(model_dir).train(False).to(_device(runtime))
+        yield LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime, end_id=end_id)
+        return
+    with tempfile.TemporaryDirectory(prefix="davinci-serve-") as folder:
+        exported = Path(folder) / "model"
+        export_model(model_dir, exported, tokenizer=tokenizer_folder, end_of_text_id=end_id)
+        with serve(server, exported, Path(folder) / "server.log") as url:
+            yield ServedSubject(
+                url=url,
+                model=str(exported),
+                served_length=settings_of(model_dir).context_length,
+                tokenizer=tokenizer,
+                runtime=runtime,
+                end_id=end_id,
+            )
 
 
 def _ask_benchmark(
@@ -78,12 +102,12 @@ def _ask_benchmark(
     out: Path,
     progress: Progress,
 ) -> None:
-    from davinci.platform.evaluation.harness.model import EngineModel
+    from davinci.platform.evaluation.harness.model import HarnessModel
     from davinci.platform.evaluation.harness.run import run_benchmark
 
     (benchmark,) = settings.benchmarks
     result = run_benchmark(
-        EngineModel(subject, progress=progress),
+        HarnessModel(subject, progress=progress),
         protocol,
         benchmark=benchmark,
         settings=settings,
@@ -120,7 +144,7 @@ def _ask_held_out(
         raise ValueError(f"Protocol {protocol!r} has nothing to score: no such item is held out.")
     write_outcomes(outcomes, out)
     executed = any(outcome.metric == "pass_rate" for outcome in outcomes)
-    notes = {
+    notes: dict[str, object] = {
         "items_over_context": {name: count for name, count in too_long.items() if count},
         "sandbox": isolation().label if executed else "",
     }

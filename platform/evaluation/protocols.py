@@ -9,7 +9,7 @@ import numpy as np
 from davinci.data_levels.document import Domain
 from davinci.data_levels.sources.held_out import text_id, texts_name
 from davinci.data_levels.sources.source import Benchmark, Item
-from davinci.platform.evaluation.engine.likelihood import Question, score_continuations
+from davinci.platform.evaluation.engine.likelihood import Question
 from davinci.platform.evaluation.engine.rolling import sliding_windows
 from davinci.platform.evaluation.outcomes import clusters_of, sample_rows
 from davinci.platform.evaluation.prompts import encode_option
@@ -128,14 +128,7 @@ def _option_logprobs(
         pairs = [encode_option(subject.tokenizer, prompt, o, subject.end_id) for o in item.options]
         questions.append(Question(pairs[0][0], tuple(continuation for _, continuation in pairs)))
     fits = [_fits(question, subject.context_length) for question in questions]
-    found = iter(
-        score_continuations(
-            subject.model,
-            [question for question, fit in zip(questions, fits, strict=True) if fit],
-            max_tokens=subject.runtime.max_tokens,
-            max_logits=subject.runtime.max_logits,
-        )
-    )
+    found = iter(subject.likelihoods([q for q, fit in zip(questions, fits, strict=True) if fit]))
     return [
         np.array([option.logprob_nats for option in next(found)]) if fit else None for fit in fits
     ]

@@ -5,10 +5,8 @@ does, also when nothing more comes through.
 """
 
 import contextlib
-import ctypes
 import os
 import resource
-import signal
 import sys
 import time
 import traceback
@@ -16,13 +14,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
+from davinci.platform.children import die_with_parent
 from davinci.platform.execute.drafts import alone_in_draft
 from davinci.platform.execute.work import perform
 from davinci.platform.ledger.causes import name_cause
 from davinci.platform.ledger.usage import Usage
 
 MIN_REPORT_INTERVAL_S = 0.25
-PR_SET_PDEATHSIG = 1
 
 
 class Report(NamedTuple):
@@ -56,12 +54,6 @@ def main(frozen: Path, pipe: Connection, gpus: tuple[str, ...] = ()) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more
         pipe.send(Ended(cause, error, _usage(started)))
     pipe.close()
-
-
-def die_with_parent() -> None:
-    """Ask Linux to end this process when the one that forked it ends; elsewhere do nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class _Reporter:

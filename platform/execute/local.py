@@ -114,6 +114,8 @@ class LocalExecutor:
         self._view.begin([self._plan.tasks[d] for d in todo], num_reused=len(reused))
         if todo:
             kinds = {self._plan.tasks[digest].kind for digest in todo}
+            if any("benchmark" in self._plan.tasks[digest].inputs for digest in todo):
+                kinds.add("benchmark")  # what takes its data also asks it
             self._pool.warm_up(kinds, self._runtime.training.num_threads)
         self._give_up_failed(todo)
         try:

@@ -203,6 +203,7 @@ PRELOAD: Mapping[str, tuple[str, ...]] = {
     "shards": ("davinci.data_levels.tokens.shards",),
     "segment": ("davinci.platform.training.processes",),
     "decision": ("davinci.platform.curriculum.task",),
+    "benchmark": ("davinci.platform.evaluation.harness.run",),
     "evaluation": ("davinci.platform.evaluation.evaluate",),
     "contamination": ("davinci.data_levels.contamination.measure",),
 }

@@ -42,6 +42,7 @@ def plan_asking(
                 protocols=(protocol,),
                 max_items=evaluation.max_items,
                 benchmarks=(replace(benchmark, protocols=(protocol,)),),
+                server=evaluation.server,
             )
             if protocol == "generative":
                 settings = replace(

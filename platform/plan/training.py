@@ -214,7 +214,12 @@ def _final_items(recipe: Recipe, protocol: Protocol) -> Literal["all", "unwatche
 def _only(
     settings: EvaluationSettings, protocol: Protocol, items: Literal["all", "watched", "unwatched"]
 ) -> EvaluationSettings:
-    only = EvaluationSettings(protocols=(protocol,), max_items=settings.max_items, items=items)
+    only = EvaluationSettings(
+        protocols=(protocol,),
+        max_items=settings.max_items,
+        items=items,
+        server=settings.server,
+    )
     if protocol == "generative":
         return replace(only, max_new_tokens=settings.max_new_tokens)
     return only

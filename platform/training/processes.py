@@ -1,6 +1,5 @@
 """Trains a segment here, or in several processes that torchrun or srun starts and watches."""
 
-import ctypes
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from davinci.platform.children import die_with_parent
 from davinci.platform.training.entry import FAILURE_FILE
 from davinci.platform.training.guards import OutOfMemory, Preempted
 from davinci.platform.training.job import Job, write_job
@@ -20,7 +20,6 @@ from davinci.platform.training.segment import train_segment
 from davinci.platform.training.settings import TrainingDiverged, TrainingRuntime
 
 JOB_FILE = "job.json"
-PR_SET_PDEATHSIG = 1
 RAISED: Mapping[str, type[Exception]] = {
     "ValueError": ValueError,
     "OSError": OSError,
@@ -70,7 +69,7 @@ def _launch(job: Job, progress: Progress) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -149,9 +148,3 @@ class _forwarded:
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         self._process.send_signal(signal.SIGTERM)
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end torchrun, and so its processes, when the process that started it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

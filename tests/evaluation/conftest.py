@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 from tests.evaluation.benchmark_data import write_mirror
+from tests.evaluation.tiny_model import tiny_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import Qwen2ForCausalLM
-
-from davinci.models.build import build_model
-from davinci.models.settings import ModelSettings
 
 MERGES = [("Ċ", "Ġ"), ("ĊĠ", "Ġ"), ("Ġ", "a"), ("a", "b")]
 
@@ -28,22 +26,15 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def model(tokenizer: Tokenizer) -> Qwen2ForCausalLM:
-    """Return random weights, large enough that the model has firm opinions."""
-    settings = ModelSettings(
-        hidden_size=32,
-        num_layers=2,
-        num_heads=4,
-        num_kv_heads=2,
-        head_dim=8,
-        intermediate_size=48,
-        vocab_size=tokenizer.get_vocab_size() + 3,
-        context_length=48,
-        initializer_std=0.4,
-        tie_embeddings=False,
-    )
-    made = build_model(settings, seed=1)
-    made.train(False)
-    return made
+    """Return a tiny model of short context, with a few ids that no token has."""
+    vocab_size = tokenizer.get_vocab_size() + 3
+    return tiny_model(tokenizer, vocab_size=vocab_size, context_length=48, tie_embeddings=False)
+
+
+@pytest.fixture(scope="module")
+def long_model(tokenizer: Tokenizer) -> Qwen2ForCausalLM:
+    """Return a tiny model that reads long contexts."""
+    return tiny_model(tokenizer, tie_embeddings=False)
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 from tests.evaluation.benchmark_data import write_dataset
+from tests.evaluation.tiny_model import tiny_model
 from tokenizers import Tokenizer
 from transformers import Qwen2ForCausalLM
 
-from davinci.models.build import build_model
-from davinci.models.settings import ModelSettings
 from davinci.platform.config.recipe import BenchmarkSettings, EvaluationSettings, Protocol
 from davinci.platform.evaluation.harness.check import check_items
 from davinci.platform.evaluation.harness.letters import letter_of, lettered, letters_of_choices
-from davinci.platform.evaluation.harness.model import EngineModel
+from davinci.platform.evaluation.harness.model import HarnessModel
 from davinci.platform.evaluation.harness.own import (
     final_math_answer,
     minerva_examples,
@@ -28,26 +27,15 @@ from davinci.platform.evaluation.harness.run import TOO_LONG, BenchmarkResult, r
 from davinci.platform.evaluation.harness.snapshot import data_digest, take_snapshot
 from davinci.platform.evaluation.harness.suite import known, suite
 from davinci.platform.evaluation.settings import EvaluationRuntime
-from davinci.platform.evaluation.subject import Subject
+from davinci.platform.evaluation.subject import LoadedSubject
 
 
 @pytest.fixture(scope="module")
 def long_model(tokenizer: Tokenizer) -> Qwen2ForCausalLM:
-    settings = ModelSettings(
-        hidden_size=16,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-        head_dim=8,
-        intermediate_size=24,
-        vocab_size=tokenizer.get_vocab_size(),
-        context_length=6000,
-        initializer_std=0.4,
-    )
-    made = build_model(settings, seed=1)
-    made.train(False)
+    shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1}
+    made = tiny_model(tokenizer, **shape)
     with torch.no_grad():  # a model that stops now and then
-        bias = torch.zeros(settings.vocab_size)
+        bias = torch.zeros(tokenizer.get_vocab_size())
         bias[0] = 3.0
         made.lm_head.bias = torch.nn.Parameter(bias)
     return made
@@ -72,9 +60,9 @@ def run(
     **settings: Any,
 ) -> BenchmarkResult:
     runtime = EvaluationRuntime(accelerator="cpu", max_tokens=20_000)
-    subject = Subject(model=model, tokenizer=tokenizer, runtime=runtime)
+    subject = LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime)
     return run_benchmark(
-        EngineModel(subject),
+        HarnessModel(subject),
         protocol,
         benchmark=BenchmarkSettings(name=name, protocols=(protocol,), shots=shots),
         settings=EvaluationSettings(protocols=(protocol,), **{"max_items": 10, **settings}),

@@ -95,6 +95,31 @@ def test_checkpoints_along_training_are_asked_a_part(loader: ConfigLoader, mirro
     assert "benchmarks" not in settings["evaluation.ppl"]
 
 
+def test_another_server_evaluates_again_and_trains_nothing(loader: ConfigLoader) -> None:
+    words = ("data.level=L2", "seeds=1", "evaluation.trajectory=[]")
+    served = (*words, "evaluation.server='sh serve.sh {model} {port}'")
+    before, after = plan_of(loader, *words), plan_of(loader, *served)
+    assert new_kinds(after, before) == {"evaluation"}
+    assert len(set(after.tasks) - set(before.tasks)) == 3  # one for each protocol
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("vllm serve {model}", "must have {port}"),
+        ("nowhere-to-be-found {model} {port}", "no program 'nowhere-to-be-found'"),
+        ("sh '{model} {port}", "cannot be split"),
+    ],
+)
+def test_a_server_that_cannot_be_started_is_refused_before_any_work(
+    loader: ConfigLoader, command: str, says: str
+) -> None:
+    quoted = command.replace("'", "\\'")
+    problem = problem_of(loader, f"evaluation.server='{quoted}'")
+    assert problem.field == "evaluation.server"
+    assert says in problem.rule
+
+
 def test_where_the_data_lie_changes_no_identity(
     loader: ConfigLoader, mirror: Path, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from davinci.platform.evaluation.engine.rolling import token_nlls_nats
 from davinci.platform.evaluation.prompts import encode_option, encode_prompt
 from davinci.platform.evaluation.protocols import bits_per_byte
 from davinci.platform.evaluation.settings import EvaluationRuntime
-from davinci.platform.evaluation.subject import Subject
+from davinci.platform.evaluation.subject import LoadedSubject
 
 
 def test_batched_likelihoods_equal_those_of_single_sequences(model: Qwen2ForCausalLM) -> None:
@@ -54,7 +54,7 @@ def test_a_uniform_model_needs_log_two_of_the_vocabulary_for_every_token(
     with torch.no_grad():
         uniform.lm_head.weight.zero_()
     runtime = EvaluationRuntime(accelerator="cpu")
-    subject = Subject(model=uniform, tokenizer=tokenizer, runtime=runtime)
+    subject = LoadedSubject(model=uniform, tokenizer=tokenizer, runtime=runtime)
     texts = ["xyz", "é" * 100, "ab"]
     outcomes, terse, worked = bits_per_byte(subject, "math", texts, ("worked", "terse", "worked"))
     bits = math.log2(tokenizer.get_vocab_size() + 3)
@@ -132,6 +132,25 @@ def test_lengths_of_batches_rise(model: Qwen2ForCausalLM) -> None:
     results = token_nlls_nats(model, sequences, max_logits=12 * 264)
     assert [len(row) for row in results] == [8, 2, 6, 2]
     assert all(a is not b for a, b in pairwise(results))
+
+
+def test_a_question_of_very_many_options_is_asked_in_parts(
+    model: Qwen2ForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    options = tuple(tuple(rng.integers(1, 260, rng.integers(1, 9)).tolist()) for _ in range(40))
+    asked = [Question((0,), options), Question((0, 7), options[:2])]
+    told: list[int] = []
+    whole = score_continuations(model, asked, max_tokens=4096, max_logits=10**6)
+    monkeypatch.setattr("davinci.platform.evaluation.engine.likelihood.MAX_ROW_TOKENS", 20)
+    parts = score_continuations(model, asked, max_tokens=40, max_logits=10**6, progress=told.append)
+    assert told[-1] == 2
+    assert len(told) > 5, "all options stand in few rows"
+    for one, other in zip(whole, parts, strict=True):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert left.logprob_nats == pytest.approx(right.logprob_nats, abs=1e-4)
+            assert left.greedy == right.greedy
 
 
 def request(

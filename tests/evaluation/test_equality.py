@@ -12,15 +12,13 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
-from davinci.models.build import build_model
-from davinci.models.settings import ModelSettings
 from davinci.platform.evaluation.harness.forms import build_tasks
-from davinci.platform.evaluation.harness.model import EngineModel
+from davinci.platform.evaluation.harness.model import HarnessModel
 from davinci.platform.evaluation.harness.quiet import quiet
 from davinci.platform.evaluation.harness.snapshot import take_snapshot
 from davinci.platform.evaluation.harness.suite import known
 from davinci.platform.evaluation.settings import EvaluationRuntime
-from davinci.platform.evaluation.subject import Subject
+from davinci.platform.evaluation.subject import LoadedSubject
 
 pytestmark = pytest.mark.filterwarnings("default")
 """The peer's own warnings are its own affair."""
@@ -47,30 +45,12 @@ metric_list: [{metric: perplexity}, {metric: acc}]
 """
 
 
-@pytest.fixture(scope="module")
-def long_model(tokenizer: Tokenizer) -> Qwen2ForCausalLM:
-    settings = ModelSettings(
-        hidden_size=32,
-        num_layers=2,
-        num_heads=4,
-        num_kv_heads=2,
-        head_dim=8,
-        intermediate_size=48,
-        vocab_size=tokenizer.get_vocab_size(),
-        context_length=6000,
-        initializer_std=0.4,
-        tie_embeddings=False,
-    )
-    made = build_model(settings, seed=1)
-    made.train(False)
-    return made
-
-
-def both(model: Qwen2ForCausalLM, tokenizer: Tokenizer, begin: bool) -> tuple[EngineModel, HFLM]:
+def both(model: Qwen2ForCausalLM, tokenizer: Tokenizer, begin: bool) -> tuple[HarnessModel, HFLM]:
     """Return our model and the peer's, with or without the end of text before every context."""
     runtime = EvaluationRuntime(accelerator="cpu", max_tokens=20_000)
-    ours = EngineModel(
-        Subject(model=model, tokenizer=tokenizer, runtime=runtime), begin_with_end_of_text=begin
+    ours = HarnessModel(
+        LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime),
+        begin_with_end_of_text=begin,
     )
     copy = Tokenizer.from_str(tokenizer.to_str())
     end = "<|endoftext|>"
@@ -196,6 +176,6 @@ def test_an_item_that_does_not_fit_is_named_and_never_cut(
 ) -> None:
     take_snapshot(known("piqa"), str(mirror), tmp_path, lambda *_: None)
     runtime = dataclasses.replace(EvaluationRuntime(accelerator="cpu"), max_tokens=64)
-    ours = EngineModel(Subject(model=model, tokenizer=tokenizer, runtime=runtime))
+    ours = HarnessModel(LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime))
     answers("piqa", "ppl", 0, tmp_path, ours)
     assert ours.unfit == {("piqa", place) for place in range(7)}

@@ -20,6 +20,9 @@ from transformers import Qwen2ForCausalLM
 from davinci.platform.evaluation.engine.passes import Prefix, hidden_states
 from davinci.platform.evaluation.engine.prefixes import group_by_prefix
 
+MAX_ROW_TOKENS = 512
+"""Of a row's continuations; more are split into rows, as attention grows with its square."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -61,20 +64,38 @@ def score_continuations(
     Raises:
         ValueError: If the model returns something that is no finite number.
     """
-    found: list[list[Likelihood]] = [[] for _ in questions]
+    owners = [owner for owner, question in enumerate(questions) for _ in _split(question)]
+    parts = [part for question in questions for part in _split(question)]
+    scored: list[list[Likelihood]] = [[] for _ in parts]
     done = 0
     with torch.inference_mode():
-        for group in group_by_prefix([question.context for question in questions]):
-            first = questions[group.members[0]].context
+        for group in group_by_prefix([part.context for part in parts]):
+            first = parts[group.members[0]].context
             prefix = Prefix.of(model, first[: group.length])
-            for batch in _batches(questions, group.members, prefix.length, max_tokens):
-                rows = [_lay_out(questions[index], prefix.length) for index in batch]
-                scored = _score(model, rows, prefix, max_logits)
-                for index, likelihoods in zip(batch, scored, strict=True):
-                    found[index] = likelihoods
+            for batch in _batches(parts, group.members, prefix.length, max_tokens):
+                rows = [_lay_out(parts[index], prefix.length) for index in batch]
+                likelihoods = _score(model, rows, prefix, max_logits)
+                for index, found in zip(batch, likelihoods, strict=True):
+                    scored[index] = found
                 done += len(batch)
-                progress(done)
-    return found
+                progress(done * len(questions) // len(parts))
+    answers: list[list[Likelihood]] = [[] for _ in questions]
+    for owner, found in zip(owners, scored, strict=True):
+        answers[owner] += found
+    return answers
+
+
+def _split(question: Question) -> Iterator[Question]:
+    """Yield the question in parts with a row's worth of continuations, one at least."""
+    chosen: list[tuple[int, ...]] = []
+    tokens = 0
+    for continuation in question.continuations:
+        tokens += len(continuation) - 1
+        if chosen and tokens > MAX_ROW_TOKENS:
+            yield Question(question.context, tuple(chosen))
+            chosen, tokens = [], len(continuation) - 1
+        chosen.append(continuation)
+    yield Question(question.context, tuple(chosen))
 
 
 class _Row(NamedTuple):

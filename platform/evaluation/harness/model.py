@@ -1,4 +1,4 @@
-"""The engine under the harness's model interface: what its tasks ask is answered by our model.
+"""A checkpoint under the harness's model interface: what its tasks ask, the subject answers.
 
 Where the harness's own backend cuts a context that is too long, this one does not answer: `unfit`
 has the items, and they score 0. An answer with less room than asked for is cut there, as by any
@@ -14,9 +14,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from davinci.platform.evaluation.engine.generation import Request, generate
-from davinci.platform.evaluation.engine.likelihood import Question, score_continuations
-from davinci.platform.evaluation.engine.rolling import token_nlls_nats
+from davinci.platform.evaluation.engine.generation import Request
+from davinci.platform.evaluation.engine.likelihood import Question
 from davinci.platform.evaluation.subject import Subject
 
 Item = tuple[str, int]
@@ -28,7 +27,7 @@ KNOWN_WORDS = {
 }  # fmt: skip
 
 
-class EngineModel(TemplateLM):  # type: ignore[misc]
+class HarnessModel(TemplateLM):  # type: ignore[misc]
     """A checkpoint as the harness sees it.
 
     Attributes:
@@ -60,7 +59,6 @@ class EngineModel(TemplateLM):  # type: ignore[misc]
         self._begin = (subject.end_id,) if begin_with_end_of_text else ()
         self._seed = seed
         self._progress = progress
-        self._device = subject.model.device
 
     @property
     def eot_token_id(self) -> int:
@@ -102,12 +100,8 @@ class EngineModel(TemplateLM):  # type: ignore[misc]
                 continue
             places.setdefault(context, {}).setdefault(continuation, []).append(place)
         questions = [Question(context, tuple(asked)) for context, asked in places.items()]
-        found = score_continuations(
-            self._subject.model,
-            questions,
-            max_tokens=self._subject.runtime.max_tokens,
-            max_logits=self._subject.runtime.max_logits,
-            progress=lambda done: self._progress(done, len(questions), "questions"),
+        found = self._subject.likelihoods(
+            questions, lambda done: self._progress(done, len(questions), "questions")
         )
         answers: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
         for asked, likelihoods in zip(places.values(), found, strict=True):
@@ -132,9 +126,7 @@ class EngineModel(TemplateLM):  # type: ignore[misc]
                 windows.append([*context, *continuation])
                 scored.append(len(continuation))
                 owners.append(owner)
-        nlls = token_nlls_nats(
-            self._subject.model, windows, max_logits=self._subject.runtime.max_logits
-        )
+        nlls = self._subject.nlls_nats(windows)
         totals = [0.0] * len(requests)
         for owner, values, number in zip(owners, nlls, scored, strict=True):
             totals[owner] -= float(values[len(values) - number :].sum())
@@ -172,13 +164,8 @@ class EngineModel(TemplateLM):  # type: ignore[misc]
                 top_p=float(wanted.get("top_p", 1.0)),
                 seed=_seed(self._seed, key, repeats[key]),
             )
-        texts = generate(
-            self._subject.model,
-            self._subject.tokenizer,
-            list(asked.values()),
-            max_cache_bytes=self._subject.runtime.max_cache_bytes,
-            max_tokens=self._subject.runtime.max_tokens,
-            progress=lambda done: self._progress(done, len(asked), "answers"),
+        texts = self._subject.answers(
+            list(asked.values()), lambda done: self._progress(done, len(asked), "answers")
         )
         text_of = dict(zip(asked, texts, strict=True))
         return [text_of.get(place, "") for place in range(len(requests))]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lm_eval.evaluator import evaluate
 
 from davinci.platform.config.recipe import BenchmarkSettings, EvaluationSettings, Protocol
 from davinci.platform.evaluation.harness.forms import Form, build_tasks
-from davinci.platform.evaluation.harness.model import EngineModel
+from davinci.platform.evaluation.harness.model import HarnessModel
 from davinci.platform.evaluation.harness.programs import score_programs
 from davinci.platform.evaluation.harness.quiet import quiet
 from davinci.platform.evaluation.harness.scores import (
@@ -41,8 +42,9 @@ class BenchmarkResult:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quiet()
 def run_benchmark(
-    model: EngineModel | Any,
+    model: HarnessModel,
     protocol: Protocol,
     *,
     benchmark: BenchmarkSettings,
@@ -54,8 +56,8 @@ def run_benchmark(
     """Ask a model a benchmark; return every item's outcome.
 
     An item that does not fit the context scores 0 and is counted; where none fits, there are no
-    outcomes at all. Answers without a character, and
-    items whose answer has less room than its task gives it, are counted too.
+    outcomes at all. Answers without a character, and items whose answer has less room than its
+    task gives it, are counted too.
 
     Args:
         model: The harness's view of a checkpoint.
@@ -71,28 +73,6 @@ def run_benchmark(
             returns something that is no finite number.
         RuntimeError: If programs would have to run without a sandbox.
     """
-    with quiet():
-        return _run(
-            model,
-            protocol,
-            benchmark=benchmark,
-            settings=settings,
-            snapshot=snapshot,
-            sandbox_workers=sandbox_workers,
-            progress=progress,
-        )
-
-
-def _run(
-    model: EngineModel | Any,
-    protocol: Protocol,
-    *,
-    benchmark: BenchmarkSettings,
-    settings: EvaluationSettings,
-    snapshot: Path,
-    sandbox_workers: int,
-    progress: Callable[[int, int, str], None],
-) -> BenchmarkResult:
     spec = benchmark_of(benchmark.name, snapshot)
     shots = benchmark.shots if benchmark.shots >= 0 else spec.shots
     tasks = build_tasks(spec, protocol, snapshot, shots)
@@ -102,8 +82,8 @@ def _run(
     chosen = _choose({name: task for name, (_, task) in tasks.items()}, settings)
     samples = _ask(model, {name: tasks[name][1] for name in chosen}, chosen)
     rows = [_Row(spec, name, *tasks[name], sample) for name in chosen for sample in samples[name]]
-    unfit = {(name, chosen[name][place]) for name, place in getattr(model, "unfit", ())}
-    cramped = {(name, chosen[name][place]) for name, place in getattr(model, "cramped", ())}
+    unfit = {(name, chosen[name][place]) for name, place in model.unfit}
+    cramped = {(name, chosen[name][place]) for name, place in model.cramped}
     progress(1, 1, spec.name)
     outcomes = _outcomes(spec, protocol, rows, unfit, sandbox_workers)
     empty = {row.key for row in rows if row.form in ("answer", "letter", "code") and row.is_empty}
@@ -171,8 +151,6 @@ def _choose(tasks: Mapping[str, Any], settings: EvaluationSettings) -> dict[str,
 def _ask(
     model: Any, tasks: Mapping[str, Any], chosen: Mapping[str, list[int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    from lm_eval.evaluator import evaluate
-
     # The harness looks up every item in a list of those chosen, so better give none.
     whole = all(len(chosen[name]) == len(task.eval_docs) for name, task in tasks.items())
     results = evaluate(
