@@ -172,3 +172,16 @@ def _shared(tables: Sequence[Table]) -> list[str]:
 
 def _num_left_out(records: Sequence[Outcomes], items: Sequence[str]) -> int:
     return len({item for outcomes in records for item in outcomes.item_ids}) - len(items)
+
+
+def checkpoints(run: Run, key: MetricKey) -> dict[int, Outcomes]:
+    """Return one score's records along a run, the last checkpoint's included, by trained tokens.
+
+    Empty for a run that is not done.
+    """
+    if run.state != "done" or not run.segments:
+        return {}
+    end = run.segments[0].begin_tokens + sum(segment.tokens for segment in run.segments)
+    every = [*((scored.tokens, scored.outcomes) for scored in run.trajectory), (end, run.outcomes)]
+    found = {tokens: one for tokens, outcomes in every for one in outcomes if key_of(one) == key}
+    return dict(sorted(found.items()))

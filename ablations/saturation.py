@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, key_of
+from davinci.ablations.alignment import MetricKey, checkpoints
 from davinci.platform.store.records import Outcomes, Run, Sweep
 
 REMAINING_FRAC = 0.05
@@ -61,11 +61,11 @@ def saturations(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Saturation, ..
 
 
 def _saturation(arm: str, runs: Sequence[Run], key: MetricKey) -> Saturation | None:
-    scored = [checkpoints for run in runs if (checkpoints := _checkpoints(run, key))]
+    scored = [found for run in runs if (found := checkpoints(run, key))]
     scored = [one for one in scored if one.keys() == scored[0].keys()]
     if not scored or len(scored[0]) < MIN_CHECKPOINTS:
         return None
-    tokens = np.array(sorted(scored[0]), dtype=float)
+    tokens = np.array(list(scored[0]), dtype=float)
     first = scored[0][int(tokens[0])]
     shared = set.intersection(*(set(o.item_ids) for one in scored for o in one.values()))
     if not shared:
@@ -100,15 +100,6 @@ def _saturation(arm: str, runs: Sequence[Run], key: MetricKey) -> Saturation | N
     )
 
 
-def _checkpoints(run: Run, key: MetricKey) -> dict[int, Outcomes]:
-    """Return the outcomes of a finished run's checkpoints by trained tokens."""
-    if run.state != "done" or not run.segments:
-        return {}
-    end = run.segments[0].begin_tokens + sum(segment.tokens for segment in run.segments)
-    every = [*((s.tokens, s.outcomes) for s in run.trajectory), (end, run.outcomes)]
-    return {tokens: o for tokens, outcomes in every for o in outcomes if key_of(o) == key}
-
-
 def _of(outcomes: Outcomes, names: Sequence[str]) -> np.ndarray:
     place = {name: index for index, name in enumerate(outcomes.item_ids)}
     return np.asarray(outcomes.values[[place[name] for name in names]])
@@ -120,13 +111,12 @@ def _draws(
     """Return where each draw of runs and items is saturated; NaN where it does not rise."""
     rng = np.random.default_rng(seed)
     num_runs, _, num_items = values_RTI.shape
-    found = np.full(NUM_DRAWS, math.nan)
-    for draw in range(NUM_DRAWS):
-        runs = rng.integers(num_runs, size=num_runs)
-        items = rng.multinomial(num_items, np.full(num_items, 1 / num_items)) * weights_I
-        curve_T = values_RTI[runs].mean(axis=0) @ items / items.sum()
-        found[draw] = _saturated_at(curve_T, tokens)
-    return found
+    even = (np.full(num, 1 / num) for num in (num_runs, num_items))
+    runs_DR, items_DI = (rng.multinomial(len(p), p, NUM_DRAWS) for p in even)
+    items_DI = items_DI * weights_I
+    sums_DT = np.einsum("dr,rti,di->dt", runs_DR, values_RTI, items_DI, optimize=True)
+    curves_DT = sums_DT / (num_runs * items_DI.sum(axis=1, keepdims=True))
+    return np.array([_saturated_at(curve_T, tokens) for curve_T in curves_DT])
 
 
 def _saturated_at(curve_T: np.ndarray, tokens: np.ndarray) -> float:

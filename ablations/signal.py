@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, Replicates, key_of, outcomes_by_key
+from davinci.ablations.alignment import MetricKey, Replicates, checkpoints, outcomes_by_key
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.statistics.effects import detectable
 from davinci.platform.store.records import Outcomes, Run, Sweep
@@ -176,27 +176,21 @@ def _above_chance(every: Sequence[Outcomes]) -> float:
     return above / se
 
 
-def trail(key: MetricKey, run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return tokens and scores of a run's checkpoints, the last one included, and the direction."""
-    tokens, scores, higher = [], [], True
-    end = sum(segment.tokens for segment in run.segments)
-    begin = run.segments[0].begin_tokens if run.segments else 0
-    for at, outcomes in [
-        *((scored.tokens, scored.outcomes) for scored in run.trajectory),
-        (begin + end, run.outcomes),
-    ]:
-        for record in outcomes:
-            if key_of(record) == key and at > 0 and math.isfinite(record.score):
-                tokens.append(at)
-                scores.append(record.score)
-                higher = record.higher_is_better
-    return np.array(tokens, dtype=float), np.array(scores, dtype=float), higher
+def _curve(key: MetricKey, run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return tokens and scores of a run's checkpoints, and whether more is better."""
+    found = [
+        (tokens, one.score, one.higher_is_better)
+        for tokens, one in checkpoints(run, key).items()
+        if tokens > 0 and math.isfinite(one.score)
+    ]
+    tokens, scores = (np.array([one[i] for one in found], dtype=float) for i in (0, 1))
+    return tokens, scores, all(higher for _, _, higher in found)
 
 
 def _checkpoint_sd(key: MetricKey, runs: Sequence[Run]) -> float:
     squares, df = 0.0, 0
     for run in runs:
-        tokens, scores, _ = trail(key, run)
+        tokens, scores, _ = _curve(key, run)
         tokens, scores = tokens[-NUM_LATE_CHECKPOINTS:], scores[-NUM_LATE_CHECKPOINTS:]
         if len(scores) < MIN_LATE_CHECKPOINTS:
             continue
@@ -212,7 +206,7 @@ def _monotonicity(key: MetricKey, runs: Sequence[Run]) -> float:
 
     found = []
     for run in runs:
-        tokens, scores, higher = trail(key, run)
+        tokens, scores, higher = _curve(key, run)
         if len(scores) >= 3 and len(set(scores.tolist())) > 1:
             value = float(stats.spearmanr(tokens, scores).statistic)
             found.append(value if higher else -value)

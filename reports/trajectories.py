@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, done_runs, key_of
+from davinci.ablations.alignment import MetricKey, checkpoints, done_runs
 from davinci.ablations.averages import CLUSTER_OF
 from davinci.platform.store.records import Floats, Run, Sweep
 
@@ -34,8 +34,9 @@ def trajectories(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Trajectory, .
     found: dict[MetricKey, dict[str, list[Points]]] = {}
     for arm in sweep.arms:
         for run in done_runs(arm).values():
-            for key, points in _points(run, keys).items():
-                found.setdefault(key, {}).setdefault(arm.label, []).append(points)
+            for key in keys:
+                if points := _points(run, key):
+                    found.setdefault(key, {}).setdefault(arm.label, []).append(points)
     single = [
         Trajectory(
             benchmark=key.benchmark, protocol=key.protocol, metric=key.metric, runs=found[key]
@@ -74,24 +75,9 @@ def _mean_points(several: Sequence[Points]) -> Points:
     return np.array(shared, dtype=float), np.array(means, dtype=float)
 
 
-def _points(run: Run, keys: Sequence[MetricKey]) -> dict[MetricKey, Points]:
-    """Return each score's points; only those that were scored on the way to the end."""
-    found: dict[MetricKey, dict[int, float]] = {}
-    for scored in run.trajectory:
-        for one in scored.outcomes:
-            if (key := key_of(one)) in keys:
-                found.setdefault(key, {})[scored.tokens] = one.score
-    end = (run.cost.tokens if run.cost else 0) + _before(run)
-    for one in run.outcomes:
-        if (key := key_of(one)) in found:
-            found[key][end] = one.score
-    return {
-        key: (np.array(sorted(points), dtype=float), np.array([points[t] for t in sorted(points)]))
-        for key, points in found.items()
-        if len(points) > 1
-    }
-
-
-def _before(run: Run) -> int:
-    """Return the tokens that a parent checkpoint had been trained on."""
-    return run.segments[0].begin_tokens if run.segments else 0
+def _points(run: Run, key: MetricKey) -> Points | None:
+    """Return one score's points; none where it was not scored on the way to the end."""
+    found = checkpoints(run, key)
+    if len(found) < 2:
+        return None
+    return np.array(list(found), dtype=float), np.array([one.score for one in found.values()])

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from davinci.ablations.statistics import (
     Block,
@@ -14,6 +15,7 @@ from davinci.ablations.statistics import (
     num_replicates_to_settle,
     paired_effect,
 )
+from davinci.ablations.statistics.family import Method
 
 approx = pytest.approx
 
@@ -173,6 +175,15 @@ def test_benjamini_hochberg_by_hand() -> None:
     assert correct([0.01, 0.04, math.nan, 0.03]) == approx(
         (0.03, 0.04, math.nan, 0.04), nan_ok=True
     )
+
+
+@pytest.mark.parametrize(("method", "peer"), [("benjamini_hochberg", "fdr_bh"), ("holm", "holm")])
+def test_corrected_p_values_are_those_of_statsmodels(method: Method, peer: str) -> None:
+    rng = np.random.default_rng(1)
+    for num in (1, 2, 3, 17):
+        p_values = np.round(rng.uniform(0, 1, num) ** 3, 2)  # with ties
+        expected = multipletests(p_values, method=peer)[1]
+        assert correct(p_values.tolist(), method) == approx(expected.tolist())
 
 
 def test_holm_by_hand() -> None:
