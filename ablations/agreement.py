@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from davinci.ablations.statistics.family import ALPHA, correct
 
+MAX_COUNTED = 7
+"""Subjects whose orders are all counted: 5,040 of them."""
 Reading = Literal["agree", "reversal", "swing", "open"]
 
 
@@ -58,8 +62,9 @@ class PairReading:
 class Agreement:
     """How alike two protocols rank: rank correlations (-1 to 1, NaN below three subjects).
 
-    Source: Kendall, Biometrika 30 (1938), tau-b; Spearman, Am. J. Psychology 15 (1904). Their
-    p-values are scipy's, exact where it has them.
+    Source: Kendall, Biometrika 30 (1938), tau-b; Spearman, Am. J. Psychology 15 (1904). Kendall's
+    p-value is scipy's; Spearman's counts all orders where seven subjects or fewer have few enough
+    of them (scipy's own is 0 for any three that rank alike).
     """
 
     name: str
@@ -88,7 +93,7 @@ def agreement(name: str, subjects: Sequence[Subject]) -> Agreement:
     kendall = kendall_p = spearman = spearman_p = math.nan
     if len(subjects) >= 3 and len(set(ppl)) > 1 and len(set(generative)) > 1:
         kendall, kendall_p = (float(x) for x in stats.kendalltau(ppl, generative))
-        spearman, spearman_p = (float(x) for x in stats.spearmanr(ppl, generative))
+        spearman, spearman_p = _spearman(ppl, generative)
     return Agreement(
         name=name,
         num_subjects=len(subjects),
@@ -104,6 +109,21 @@ def binomial(points: float, num_items: int) -> Measured:
     """Return a printed score in points of 100 with its sampling error over `num_items` items."""
     rate = points / 100
     return Measured(points, 100 * math.sqrt(rate * (1 - rate) / num_items))
+
+
+def _spearman(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Return the rank correlation and its two-sided p-value."""
+    from scipy import stats
+
+    found = stats.spearmanr(first, second)
+    if len(first) > MAX_COUNTED:
+        return float(found.statistic), float(found.pvalue)
+    left, right = (stats.rankdata(values) for values in (first, second))
+    left, right = left - left.mean(), right - right.mean()
+    orders = np.array(list(itertools.permutations(right.tolist())))
+    products = np.abs(orders @ left)
+    as_far = products >= abs(float(left @ right)) * (1 - 1e-12)
+    return float(found.statistic), float(as_far.mean())
 
 
 def _pairs(subjects: Sequence[Subject]) -> tuple[PairReading, ...]:

@@ -158,6 +158,7 @@ def curve_panel(
         axes.set_xlabel("trained tokens (million)" if most >= 1 else "trained tokens (thousand)")
         if most < 1:
             axes.xaxis.set_major_formatter(lambda x, _: f"{x * 1000:g}")
+        axes.ticklabel_format(axis="y", useOffset=False)
         axes.set_ylabel(axis)
         axes.grid(color=FAINT, lw=0.7)
         return to_svg(figure, name=name, title=title, tips=tips)

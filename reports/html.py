@@ -87,17 +87,20 @@ def render_index(entries: Iterable[IndexEntry], out: Path) -> Path:
 
 def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
     styles = palette.arm_styles(sweep)
+    found: dict[str, Any] = {
+        "signals": benchmark_signals(sweep, comparison),
+        "agreements": agreements(sweep, comparison),
+        "saturations": saturations(sweep, [metric.key for metric in comparison.headline]),
+    }
     return {
+        **found,
         "sweep": sweep,
         "comparison": comparison,
         "styles": styles,
         "question": question(sweep),
         "effects": effect_pictures(comparison, styles),
         "curves": curve_pictures(sweep, styles, [metric.key for metric in comparison.headline]),
-        "signals": benchmark_signals(sweep, comparison),
-        "agreements": agreements(sweep, comparison),
         "lost": lost_items(sweep),
-        "saturations": saturations(sweep, [metric.key for metric in comparison.headline]),
         "stages": stage_rows(sweep),
         "sharing": sharing(sweep),
         "decisions": decision_rows(sweep),
@@ -113,7 +116,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "caveats": caveats(sweep, comparison, teachers(sweep)),
         "glossary": GLOSSARY,
         "protocol_titles": PROTOCOL_TITLES,
-        "data": Markup(report_json(sweep, comparison)),
+        "data": Markup(report_json(sweep, comparison, **found)),
     }
 
 

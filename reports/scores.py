@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+from davinci.ablations.agreement import Agreement
 from davinci.ablations.findings import Cell, MetricComparison, ProtocolPair, SweepComparison
+from davinci.ablations.saturation import Saturation
+from davinci.ablations.signal import BenchmarkSignal
 from davinci.platform.store.records import Sweep
 
 Row = dict[str, str | int | float | bool | None]
@@ -35,7 +39,14 @@ def scores_csv(comparison: SweepComparison) -> str:
     return stream.getvalue()
 
 
-def report_json(sweep: Sweep, comparison: SweepComparison) -> str:
+def report_json(
+    sweep: Sweep,
+    comparison: SweepComparison,
+    *,
+    signals: Sequence[BenchmarkSignal] = (),
+    agreements: Sequence[Agreement] = (),
+    saturations: Sequence[Saturation] = (),
+) -> str:
     """Return what the report says as JSON that is safe inside a `<script>` element."""
     content = {
         "sweep": sweep.digest,
@@ -43,6 +54,9 @@ def report_json(sweep: Sweep, comparison: SweepComparison) -> str:
         "scores": list(score_rows(comparison)),
         "protocols": [_protocol_row(pair) for pair in comparison.protocol_pairs],
         "findings": list(comparison.sentences),
+        "signals": [{**_plain(one), "decides": one.decides} for one in signals],
+        "agreements": [_plain(one) for one in agreements],
+        "saturations": [_plain(one) for one in saturations],
         "confounders": [found.field for found in comparison.confounders],
         "runs": [
             {
@@ -113,6 +127,17 @@ def _protocol_row(pair: ProtocolPair) -> Row:
         "resolved": pair.resolved,
         "kind": pair.kind,
     }
+
+
+def _plain(record: Any) -> Any:
+    """Return a record, and all in it, as plain data; None stands for what is not known."""
+    if is_dataclass(record):
+        return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+    if isinstance(record, tuple) and hasattr(record, "_asdict"):
+        return {name: _plain(value) for name, value in record._asdict().items()}
+    if isinstance(record, tuple | list):
+        return [_plain(one) for one in record]
+    return _known(record) if isinstance(record, float) else record
 
 
 def _known(value: float) -> float | None:

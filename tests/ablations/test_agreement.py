@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from davinci.ablations.agreement import Measured, Subject, agreement, binomial
 from davinci.ablations.averages import averages, missing
@@ -89,6 +90,21 @@ def test_rank_correlations_are_those_of_the_rankings() -> None:
     assert found.spearman == pytest.approx(-1)
     assert found.kendall_p < 0.01
     assert found.count("reversal") > 0
+
+
+def test_three_alike_are_no_proof() -> None:
+    found = agreement("x", [subject(str(i), i / 10, i / 20) for i in range(3)])
+    assert found.spearman == pytest.approx(1)
+    assert found.spearman_p == pytest.approx(2 / 6)
+    assert found.kendall_p == pytest.approx(2 / 6)
+
+
+def test_spearmans_p_value_goes_over_into_the_usual_one() -> None:
+    ppl, free = [1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 7, 5, 6]
+    pairs = enumerate(zip(ppl, free, strict=True))
+    found = agreement("x", [subject(str(i), a, b) for i, (a, b) in pairs])
+    assert found.spearman == pytest.approx(stats.spearmanr(ppl, free).statistic)
+    assert found.spearman_p == pytest.approx(stats.spearmanr(ppl, free).pvalue, abs=0.015)
 
 
 def test_arms_that_are_alike_seldom_reverse() -> None:

@@ -160,3 +160,15 @@ def test_a_single_arm_is_drawn_with_its_floors(
     text = read(render_sweep(build_sweep(levels={"L2": 0.0}), tmp_path)).text
     assert "A dotted line is the" in text
     assert "floor 0.250" in text
+
+
+def test_which_benchmarks_decide_is_in_the_pages_data_too(read: Read, report: Path) -> None:
+    page = read(report)
+    signals = page.data["signals"]
+    assert len(signals) == len({tuple(sorted(one["key"].items())) for one in signals}) > 5
+    for one in signals:
+        assert one["decides"] in (True, False)
+        assert one["num_runs"] > one["num_arms"] > 1
+    named = {one["name"] for one in page.data["agreements"]}
+    assert "all benchmarks" in named
+    assert all(-1 <= one["kendall"] <= 1 for one in page.data["agreements"] if one["kendall"])
