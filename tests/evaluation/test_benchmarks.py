@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm_eval.api.instance import Instance
 from tests.evaluation.benchmark_data import write_dataset
 from tests.evaluation.tiny_model import tiny_model
 from tokenizers import Tokenizer
@@ -135,6 +136,18 @@ def test_what_does_not_fit_scores_nothing_and_is_counted(
     ranked = run(model, tokenizer, "winogrande", "ppl", taken / "winogrande")
     assert ranked.outcomes == ()  # a context of 48 tokens holds none of its items
     assert ranked.notes["items_over_context"] == {"winogrande": 7}
+
+
+def test_an_item_fits_up_to_the_last_token_that_can_be_predicted(
+    model: Qwen2ForCausalLM, tokenizer: Tokenizer
+) -> None:
+    runtime = EvaluationRuntime(accelerator="cpu")
+    asked = HarnessModel(LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime))
+    for length, fits in ((46, True), (47, True), (48, False)):  # and the end of text before it
+        arguments = ("x" * length, "y")
+        request = Instance("loglikelihood", {}, arguments, 0, metadata=("own", length, 1))
+        asked.loglikelihood([request])
+        assert (("own", length) not in asked.unfit) == fits
 
 
 def own_task(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:

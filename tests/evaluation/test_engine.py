@@ -134,6 +134,21 @@ def test_lengths_of_batches_rise(model: Qwen2ForCausalLM) -> None:
     assert all(a is not b for a, b in pairwise(results))
 
 
+def test_questions_of_one_context_and_of_its_beginning_each_read_something(
+    model: Qwen2ForCausalLM,
+) -> None:
+    context = tuple(np.random.default_rng(6).integers(1, 260, 30).tolist())
+    asked = [
+        Question(context, ((5, 6),)),
+        Question(context, ((7,),)),
+        Question(context[:25], ((5,),)),
+    ]
+    together = score_continuations(model, asked, max_tokens=4096, max_logits=10**6)
+    for question, found in zip(asked, together, strict=True):
+        [alone] = score_continuations(model, [question], max_tokens=4096, max_logits=10**6)
+        assert found[0].logprob_nats == pytest.approx(alone[0].logprob_nats, abs=1e-4)
+
+
 def test_a_question_of_very_many_options_is_asked_in_parts(
     model: Qwen2ForCausalLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
