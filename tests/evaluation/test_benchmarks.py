@@ -150,6 +150,20 @@ def test_an_item_fits_up_to_the_last_token_that_can_be_predicted(
         assert (("own", length) not in asked.unfit) == fits
 
 
+def test_an_answer_with_less_room_than_its_task_gives_is_noted(
+    model: Qwen2ForCausalLM, tokenizer: Tokenizer
+) -> None:
+    runtime = EvaluationRuntime(accelerator="cpu")
+    asked = HarnessModel(LoadedSubject(model=model, tokenizer=tokenizer, runtime=runtime))
+    words = {"until": ["\n"], "max_gen_toks": 8}
+    for length in (39, 40):  # of 48 tokens, one being the end of text
+        request = Instance(
+            "generate_until", {}, ("x" * length, words), 0, metadata=("own", length, 1)
+        )
+        asked.generate_until([request])
+    assert asked.cramped == {("own", 40)}
+
+
 def own_task(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
     """Write a user's own multiple choice over local files; return its task file."""
     folder.mkdir(parents=True, exist_ok=True)
