@@ -7,7 +7,8 @@ sweep ──< arm ──< arm_run >── run ──< run_task >── task ─�
                                                     ├─ contamination (per contamination task)
                                                     └─ attempt  (per try at a task)
 
-search ──< trial    job (what was submitted to a cluster)
+ablation ──< sweep_ablation >── sweep
+search ──< trial    job (what was submitted to a cluster)    external (results of others)
 
 A change of these tables needs a migration beside it (`migrations/versions`).
 """
@@ -26,7 +27,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest of `migrations/versions`."""
 
 LEASE_S = 60.0
@@ -153,6 +154,33 @@ arm_run = Table(
     _digest("sweep", of="sweep"),
     Column("position", Integer, primary_key=True),
     _digest("run", of="run"),
+)
+
+ablation = Table(
+    "ablation",
+    metadata,
+    _digest("digest"),
+    Column("name", String(128), nullable=False, index=True),
+    Column("declared", JSON, nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+sweep_ablation = Table(
+    "sweep_ablation",
+    metadata,
+    _digest("sweep", of="sweep"),
+    _digest("ablation", of="ablation"),
+    Column("created", String(32), nullable=False),
+)
+
+external = Table(
+    "external",
+    metadata,
+    _digest("digest"),
+    Column("name", String(128), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("content", JSON, nullable=False),
 )
 
 corpus = Table(

@@ -15,6 +15,10 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 
+MOST_STOPS = 4
+"""As many as OpenAI's own servers know."""
+
+
 class Completions:
     """Greedy completions, one prompt at a time."""
 
@@ -38,7 +42,7 @@ class Completions:
                 break
             ids.append(token)
             text = self.tokenizer.decode(ids[prompt_length:])
-            cuts = [text.find(stop) for stop in body.get("stop", []) if stop in text]
+            cuts = [text.find(stop) for stop in body.get("stop", [])[:MOST_STOPS] if stop in text]
             if cuts:
                 text = text[: min(cuts)]
                 break

@@ -104,7 +104,9 @@ def test_answers_are_the_engines_and_end_where_they_should(
         end_ids=frozenset({0}),
     )
     (whole,) = loaded.answers([first])
-    requests = [first, replace(first, stop=(whole[3:5],)), replace(first, max_new_tokens=0)]
+    many = (*("not there",) * 4, whole[3:5])  # the server looks at four
+    requests = [first, replace(first, stop=(whole[3:5],)), replace(first, stop=many)]
+    requests.append(replace(first, max_new_tokens=0))
     assert served.answers(requests) == loaded.answers(requests)
     assert served.answers([first]) == [whole]
 
