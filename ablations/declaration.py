@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.config.errors import ConfigError, Problem
-from davinci.platform.config.identity import digest
 from davinci.platform.config.recipe import PROTOCOLS
 
 RULE_VERSION = 1
@@ -83,12 +82,8 @@ class Ablation:
     @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols that its claims are about."""
-        named = dict.fromkeys(claim.protocol for claim in self.claims)
-        return tuple(
-            dict.fromkeys(
-                part for name in named for part in (("ppl", "generative") if "-" in name else (name,))
-            )
-        )
+        named = {part for claim in self.claims for part in claim.protocol.split("-")}
+        return tuple(protocol for protocol in PROTOCOLS if protocol in named)
 
 
 def declare(plain: Mapping[str, Any]) -> Ablation:
@@ -128,11 +123,6 @@ def registered(ablation: Ablation, seeds: int, worlds: int) -> dict[str, Any]:
     }
 
 
-def registration_digest(declared: Mapping[str, Any]) -> str:
-    """Return the digest of what was registered; order of arms and claims counts."""
-    return digest({**declared, "arms": list(declared["arms"].items())})
-
-
 def check(plain: Mapping[str, Any]) -> list[Problem]:
     """Return everything that is wrong with a declaration."""
     arms = tuple(plain["arms"])
@@ -146,7 +136,9 @@ def check(plain: Mapping[str, Any]) -> list[Problem]:
     if len(arms) < 2:
         problems.append(_problem("arms", ", ".join(arms), "an ablation compares two or more."))
     if not plain["baseline"]:
-        problems.append(_problem("baseline", "", "must name the arm that others are held to.", arms))
+        problems.append(
+            _problem("baseline", "", "must name the arm that others are held to.", arms)
+        )
     elif plain["baseline"] not in arms:
         problems.append(_problem("baseline", plain["baseline"], "there is no such arm.", arms))
     if not plain["factor"]:
@@ -183,10 +175,10 @@ def _check_claim(field: str, claim: Mapping[str, Any], plain: Mapping[str, Any])
         problems.append(_problem(field, " and ".join(ways), rule))
     elif claim["expect"] == "best" and ways != ["arm"]:
         problems.append(_problem(f"{field}.expect", "best", "is said of one arm."))
-    if claim["arm"] and claim["arm"] == (claim["against"] or plain["baseline"]):
-        if claim["expect"] != "best":
-            rule = "is compared with itself; name another one in `against`."
-            problems.append(_problem(f"{field}.arm", claim["arm"], rule))
+    other = claim["against"] or plain["baseline"]
+    if claim["arm"] and claim["arm"] == other and claim["expect"] != "best":
+        rule = "is compared with itself; name another one in `against`."
+        problems.append(_problem(f"{field}.arm", claim["arm"], rule))
     if claim["trend"] and len(claim["trend"]) < 3:
         problems.append(_problem(f"{field}.trend", "", "a trend goes through three arms or more."))
     if claim["contrast"] and abs(sum(claim["contrast"].values())) > 1e-9:

@@ -35,6 +35,10 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
     Raises:
         ConfigError: As `launch`, or with the problems of all points together.
     """
+    from davinci.ablations.request import declared_in, request_ablation
+
+    if (ablation := declared_in(words, loader, config_name)) is not None:
+        return run_and_publish(request_ablation(ablation, words, loader, config_name))
     if not wants_sampler(words, loader, config_name):
         return run_and_publish(request_sweep(words, loader, config_name))
     from davinci.platform.search.request import request_search

@@ -38,6 +38,7 @@ class Request:
     """Everything that one command asks for.
 
     `remarks` are on what its design can tell; `recipes` are those of its points, by digest.
+    `declared` is what a declared ablation registers before its first run.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Request:
     price_per_hour: float = 0.0
     remarks: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
+    declared: Mapping[str, Any] | None = None
 
 
 def request_sweep(
@@ -86,9 +88,12 @@ def request_points(
     sweep: Mapping[str, Any],
     *,
     remarks: tuple[str, ...] = (),
+    labels: Sequence[str] = (),
     tick: Callable[[], None] = lambda: None,
 ) -> Request:
-    """Return what points ask for that all have the same axes; `sweep` is the config's.
+    """Return what points ask for; `sweep` is the config's.
+
+    Without `labels`, all points have the same axes, which name them.
 
     Raises:
         ConfigError: With the problems of all points together.
@@ -102,8 +107,9 @@ def request_points(
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    axes = {k: tuple(dict.fromkeys(p[k] for p in points)) for k in points[0]}
-    return _request(axes, fixed, points, resolved, sweep, remarks)
+    keys = dict.fromkeys(key for point in points for key in point)
+    axes = {k: tuple(dict.fromkeys(p[k] for p in points if k in p)) for k in keys}
+    return _request(axes, fixed, points, resolved, sweep, remarks, labels=labels)
 
 
 def wants_sampler(words: Sequence[str], loader: ConfigLoader, config_name: str) -> bool:
@@ -123,6 +129,9 @@ def request_run(words: Sequence[str], loader: ConfigLoader, config_name: str) ->
         ConfigError: With every problem of the configuration.
     """
     config = _composed(loader, words, config_name)
+    if config.ablation.name:
+        rule = "an ablation has several arms: add -m."
+        raise ConfigError([Problem(field="ablation", value=config.ablation.name, rule=rule)])
     resolved = resolve_plain(to_plain(config))
     return _request({}, words, [{}], [resolved], dict(config.sweep), (), one_run=True)
 
@@ -207,23 +216,25 @@ def _request(
     remarks: tuple[str, ...],
     *,
     one_run: bool = False,
+    labels: Sequence[str] = (),
 ) -> Request:
     shown_axes = {axis: v for axis, v in axes.items() if _role(axis) in ("identity", "group")}
     shown_fixed = tuple(redact(word) for word in fixed if _role(word) != "runtime")
     arms: dict[str, PlannedArm] = {}
     recipes = []
-    for choices, point in zip(points, resolved, strict=True):
+    for place, (choices, point) in enumerate(zip(points, resolved, strict=True)):
         replicates = point.replicates(
             num_seeds=1 if one_run or "seed" in axes else point.num_seeds,
             num_worlds=1 if one_run or WORLD_FIELD in axes else point.num_worlds,
         )
-        shown = {axis: choices[axis] for axis in shown_axes}
+        shown = {axis: choices[axis] for axis in shown_axes if axis in choices}
+        label = labels[place] if labels else label_of(shown)
         recipes.append(key := digest(point.recipe))
         if key in arms:
             replicates = tuple(sorted({*arms[key].replicates, *replicates}))
-            shown = dict(arms[key].choices)
+            shown, label = dict(arms[key].choices), arms[key].label
         arms[key] = PlannedArm(
-            label=label_of(shown),
+            label=label,
             choices=shown,
             overrides=shown_fixed + tuple(f"{k}={v}" for k, v in shown.items()),
             recipe=point.recipe,

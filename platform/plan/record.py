@@ -1,6 +1,8 @@
 """A sweep's rows in the store: what was asked for, before anything is computed."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, update
 
@@ -32,6 +34,17 @@ def record_sweep(engine: Engine, planned: PlannedSweep, command: str, num_reused
         if put(connection, tables.sweep, row):
             for position, arm in enumerate(request.arms):
                 _record_arm(connection, planned, position, arm)
+        if request.declared is not None:
+            _register(connection, planned.digest, request.declared)
+
+
+def _register(connection: Connection, sweep: str, declared: Mapping[str, Any]) -> None:
+    """Write down what is claimed, with the time; a changed declaration is a further version."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    key = digest({**declared, "arms": list(declared["arms"].items())})
+    row = {"digest": key, "name": declared["name"], "declared": dict(declared), "created": now}
+    put(connection, tables.ablation, row)
+    put(connection, tables.sweep_ablation, {"sweep": sweep, "ablation": key, "created": now})
 
 
 def refresh_provenance(engine: Engine, sweep: str) -> None:

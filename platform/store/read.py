@@ -17,7 +17,7 @@ from davinci.platform.store.read_training import (
     load_trajectory,
     rows_of,
 )
-from davinci.platform.store.records import Arm, Corpus, Cost, Run, Sweep
+from davinci.platform.store.records import Arm, Corpus, Cost, Registration, Run, Sweep
 
 
 class UnknownSweep(LookupError):
@@ -98,7 +98,38 @@ def load_sweep(engine: Engine, digest: str) -> Sweep:
             num_tasks=row["num_tasks"],
             num_tasks_unshared=row["num_tasks_unshared"],
             num_tasks_reused=row["num_tasks_reused"],
+            registrations=_registrations(connection, digest),
         )
+
+
+def _registrations(connection: Connection, sweep: str) -> tuple[Registration, ...]:
+    link = tables.sweep_ablation
+    query = select(link.c.ablation).where(link.c.sweep == sweep)
+    own = set(connection.scalars(query))
+    names = select(tables.ablation.c.name).where(tables.ablation.c.digest.in_(own))
+    found = [one for one in load_registrations(connection, names) if one.digest in own]
+    return tuple(found)
+
+
+def load_registrations(connection: Connection, names: Any = None) -> list[Registration]:
+    """Return all versions of the named ablations, or of every one, oldest first."""
+    query = select(tables.ablation).order_by(tables.ablation.c.created, tables.ablation.c.digest)
+    if names is not None:
+        query = query.where(tables.ablation.c.name.in_(names))
+    versions: dict[str, int] = {}
+    found = []
+    for row in connection.execute(query).mappings():
+        versions[row["name"]] = versions.get(row["name"], 0) + 1
+        found.append(
+            Registration(
+                digest=row["digest"],
+                name=row["name"],
+                version=versions[row["name"]],
+                created=row["created"],
+                declared=row["declared"],
+            )
+        )
+    return found
 
 
 def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:

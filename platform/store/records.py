@@ -185,6 +185,20 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One version of a declared ablation: `declared` as it was hashed, `created` when, in UTC.
+
+    Versions of one name count from 1, in the order of time. `digest` is that of `declared`.
+    """
+
+    digest: str
+    name: str
+    version: int
+    created: str
+    declared: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """A set of arms that were asked for together.
 
@@ -194,6 +208,8 @@ class Sweep:
         provenance: `git`, `python`, `platform`, `packages` (name -> version), `cpu`.
         num_tasks_unshared: Tasks that the runs would need without sharing; `num_tasks` with it;
             `num_tasks_reused` were already finished when the sweep was planned.
+        registrations: Of a declared ablation: every version that this sweep was started under,
+            the one that holds last.
     """
 
     digest: str
@@ -209,3 +225,4 @@ class Sweep:
     num_tasks: int = 0
     num_tasks_unshared: int = 0
     num_tasks_reused: int = 0
+    registrations: tuple[Registration, ...] = ()

@@ -92,6 +92,15 @@ def test_rank_correlations_are_those_of_the_rankings() -> None:
     assert found.count("reversal") > 0
 
 
+def test_many_pairs_must_each_show_more() -> None:
+    pair = [subject("a", 0.6, 0.3, 0.03), subject("b", 0.5, 0.4, 0.03)]  # p = .018 each
+    assert [one.reading for one in agreement("x", pair).pairs] == ["reversal"]
+    others = [subject(str(i), 0.55, 0.35, 0.03) for i in range(3)]
+    among = {(p.first, p.second): p for p in agreement("x", [*pair, *others]).pairs}
+    assert among["a", "b"].ppl_p > 0.1
+    assert among["a", "b"].reading == "swing"
+
+
 def test_three_alike_are_no_proof() -> None:
     found = agreement("x", [subject(str(i), i / 10, i / 20) for i in range(3)])
     assert found.spearman == pytest.approx(1)

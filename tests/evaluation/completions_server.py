@@ -14,7 +14,6 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-
 MOST_STOPS = 4
 """As many as OpenAI's own servers know."""
 

@@ -95,12 +95,15 @@ def test_checkpoints_along_training_are_asked_a_part(loader: ConfigLoader, mirro
     assert "benchmarks" not in settings["evaluation.ppl"]
 
 
-def test_another_server_evaluates_again_and_trains_nothing(loader: ConfigLoader) -> None:
-    words = ("data.level=L2", "seeds=1", "evaluation.trajectory=[]")
+def test_another_server_evaluates_again_and_trains_nothing(
+    loader: ConfigLoader, mirror: Path
+) -> None:
+    asked = ("evaluation.benchmarks=[piqa@ppl]", f"evaluation.mirror={mirror}")
+    words = ("data.level=L2", "seeds=1", "evaluation.trajectory=[]", *asked)
     served = (*words, "evaluation.server='sh serve.sh {model} {port}'")
     before, after = plan_of(loader, *words), plan_of(loader, *served)
     assert new_kinds(after, before) == {"evaluation"}
-    assert len(set(after.tasks) - set(before.tasks)) == 3  # one for each protocol
+    assert len(set(after.tasks) - set(before.tasks)) == 4  # one for each protocol, and piqa
 
 
 @pytest.mark.parametrize(

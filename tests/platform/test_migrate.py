@@ -45,14 +45,14 @@ def differences(engine: Engine) -> list[object]:
         return list(compare_metadata(context, metadata))
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", ["1", "2", "3"])
 def test_an_older_store_is_refused_with_what_to_do(version: str, tmp_path: Path) -> None:
     url = restore(version, tmp_path)
     with pytest.raises(ConfigError, match="`davinci migrate` brings them up to date"):
         open_store(url)
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", ["1", "2", "3"])
 def test_an_older_store_is_migrated_with_all_it_holds(version: str, tmp_path: Path) -> None:
     url = restore(version, tmp_path)
     old = sqlite3.connect(tmp_path / "davinci.db")
@@ -108,7 +108,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["status", "--output-dir", str(tmp_path)]) == 2
     assert "davinci migrate" in capsys.readouterr().err
     assert main(["migrate", "--output-dir", str(tmp_path)]) == 0
-    assert "0001 -> 0003" in capsys.readouterr().out.replace("\n", "")
+    assert "0001 -> 0004" in capsys.readouterr().out.replace("\n", "")
     assert main(["status", "--output-dir", str(tmp_path)]) == 0
     assert "2 done" in capsys.readouterr().out
 

@@ -1,0 +1,200 @@
+"""From declared claims to computed verdicts; nobody types one in.
+
+The rule (version 1), for a claim that an arm is better by at least `min_effect`:
+
+* void: the arms differ in what is neither the factor nor accepted, or a run of theirs is missing;
+* supported: the difference is above 0 (two-sided, Holm over the ablation's claims, 5 %), and is
+  `min_effect` or more;
+* contradicted: a difference of `min_effect` is excluded (one-sided test at 2.5 %, Holm likewise);
+* inconclusive: anything else, with the number of seeds that would settle it.
+
+*worse* is *better* with its sign turned. *equal* is supported where both one-sided tests exclude a
+difference of `min_effect` (Schuirmann 1987), and contradicted by a difference that is above 0 and
+as large. *best* must be better than every other arm (an intersection-union test: its p-value is the
+largest), and is contradicted by any one that is better than it (Bonferroni over the others).
+
+Fewer than three replicates support nothing and contradict nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from scipy import stats
+
+from davinci.ablations.alignment import outcomes_by_key
+from davinci.ablations.contrasts import contrasts_of, effect_of, scores_of
+from davinci.ablations.declaration import Ablation, Claim
+from davinci.ablations.findings import SweepComparison
+from davinci.ablations.statistics import (
+    MIN_REPLICATES,
+    Effect,
+    Settling,
+    correct,
+    num_replicates_to_settle,
+)
+from davinci.ablations.statistics.family import ALPHA
+from davinci.platform.store.records import Sweep
+
+State = Literal["supported", "contradicted", "inconclusive", "void"]
+
+
+class Tests(NamedTuple):
+    """P-values, on the scale of a two-sided test, of what speaks for a claim and against it."""
+
+    support: float
+    against: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One claim, judged.
+
+    Attributes:
+        effect: In goodness, above 0 where the claim's direction is met; None where nothing can be
+            compared. Of `best`, against the arm that comes closest.
+        rival: That arm; "" for other claims.
+        support: Corrected p-value of what speaks for the claim; NaN if unknown.
+        against: Corrected p-value of what speaks against it.
+        settling: Seeds that would settle it, where it is inconclusive.
+        reason: Why, in words.
+    """
+
+    claim: Claim
+    state: State
+    effect: Effect | None
+    rival: str = ""
+    support: float = math.nan
+    against: float = math.nan
+    settling: Settling | None = None
+    reason: str = ""
+
+
+def judge(
+    ablation: Ablation,
+    sweep: Sweep,
+    comparison: SweepComparison,
+    confounders: Sequence[str] = (),
+) -> tuple[Verdict, ...]:
+    """Return the verdict on every claim of an ablation.
+
+    `confounders` are the fields that void all of it.
+    """
+    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
+    measured = []
+    for claim in ablation.claims:
+        scores = scores_of(claim.metric, comparison.headline)
+        effects = [effect_of(records, weights, scores) for weights in contrasts_of(ablation, claim)]
+        measured.append([_turned(effect, claim) for effect in effects])
+    tests = [_tests(claim, m) for claim, m in zip(ablation.claims, measured, strict=True)]
+    support = correct([test.support for test in tests], "holm")
+    against = correct([test.against for test in tests], "holm")
+    found = []
+    for number, claim in enumerate(ablation.claims):
+        missing = _missing(ablation, claim, sweep)
+        corrected = Tests(support[number], against[number])
+        found.append(
+            _verdict(ablation, claim, measured[number], corrected, missing, tuple(confounders))
+        )
+    return tuple(found)
+
+
+def overall(verdicts: Sequence[Verdict]) -> State:
+    """Return what an ablation says in one word: its first claim's verdict, void if any is."""
+    if not verdicts or any(verdict.state == "void" for verdict in verdicts):
+        return "void"
+    return verdicts[0].state
+
+
+def tests_of(effect: Effect, claim: Claim) -> Tests:
+    """Return the tests of a difference that a claim is about, uncorrected.
+
+    The effect counts in the claim's direction.
+    """
+    if not (effect.se > 0 and effect.df > 0):
+        return Tests(math.nan, math.nan)
+    least, t = claim.min_effect, stats.t(effect.df)
+    differs = float(2 * t.sf(abs(effect.mean) / effect.se))
+    below = float(t.cdf((effect.mean - least) / effect.se))  # small: less than `least`
+    above = float(t.sf((effect.mean + least) / effect.se))  # small: more than `-least`
+    if claim.expect == "equal":
+        return Tests(max(below, above), differs if abs(effect.mean) >= least else 1.0)
+    if claim.expect == "best":
+        beaten = float(2 * t.cdf(effect.mean / effect.se)) if effect.mean < 0 else 1.0
+        return Tests(differs if effect.mean > 0 else 1.0, beaten)
+    large_enough = effect.mean >= least
+    return Tests(differs if large_enough else 1.0, min(1.0, 2 * below))
+
+
+def _turned(effect: Effect | None, claim: Claim) -> Effect | None:
+    """Return the effect in the claim's direction: of *worse*, what is lost counts."""
+    if effect is None or claim.expect != "worse":
+        return effect
+    return replace(effect, mean=-effect.mean, low=-effect.high, high=-effect.low)
+
+
+def _tests(claim: Claim, effects: Sequence[Effect | None]) -> Tests:
+    known = [effect for effect in effects if effect is not None]
+    if len(known) < len(effects) or any(e.num_replicates < MIN_REPLICATES for e in known):
+        return Tests(math.nan, math.nan)
+    each = [tests_of(effect, claim) for effect in known]
+    return Tests(
+        max(test.support for test in each),
+        min(1.0, min(test.against for test in each) * len(each)),
+    )
+
+
+def _verdict(
+    ablation: Ablation,
+    claim: Claim,
+    effects: Sequence[Effect | None],
+    p: Tests,
+    missing: str,
+    confounders: tuple[str, ...],
+) -> Verdict:
+    known = [(effect.mean, place) for place, effect in enumerate(effects) if effect is not None]
+    nearest = min(known)[1] if known else 0
+    effect = effects[nearest] if known else None
+    others = [arm for arm in ablation.arms if arm != claim.arm]
+    rival = others[nearest] if claim.expect == "best" and known else ""
+    state, reason = _state(effect, p, missing, confounders)
+    settling = num_replicates_to_settle(effect) if state == "inconclusive" and effect else None
+    return Verdict(
+        claim=claim,
+        state=state,
+        effect=effect,
+        rival=rival,
+        support=p.support,
+        against=p.against,
+        settling=settling,
+        reason=reason,
+    )
+
+
+def _state(
+    effect: Effect | None, p: Tests, missing: str, confounders: tuple[str, ...]
+) -> tuple[State, str]:
+    if confounders:
+        return "void", f"confounded by {', '.join(confounders)}"
+    if missing:
+        return "void", missing
+    if effect is None:
+        return "void", "no score of that metric is there in all arms"
+    if effect.num_replicates < MIN_REPLICATES:
+        return "inconclusive", f"fewer than {MIN_REPLICATES} replicates decide nothing"
+    if p.support < ALPHA:
+        return "supported", ""
+    if p.against < ALPHA:
+        return "contradicted", ""
+    if math.isnan(p.support):
+        return "inconclusive", "the interval is not known"
+    return "inconclusive", "the interval leaves both open"
+
+
+def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:
+    """Return which arms of a claim have failed runs or none at all, in words."""
+    named = {arm for weights in contrasts_of(ablation, claim) for arm in weights}
+    done = {arm.label for arm in sweep.arms if any(run.state == "done" for run in arm.runs)}
+    lacking = [arm for arm in ablation.arms if arm in named and arm not in done]
+    return f"no finished run of {', '.join(lacking)}" if lacking else ""
