@@ -42,15 +42,20 @@ def main() -> int:
     except ConfigError as error:
         return _refuse(error)
     except (HydraException, OmegaConfBaseException) as error:
-        return _refuse(_all_problems(error))
+        return _refuse(_all_problems() or ConfigError([explain(error)]))
+    except (AttributeError, AssertionError):  # OmegaConf's, on what is below a null
+        problem = _all_problems()
+        if problem is None:
+            raise
+        return _refuse(problem)
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
     return 0
 
 
-def _all_problems(first: Exception) -> ConfigError:
-    """Return every problem of every point, where Hydra has stopped at the first."""
+def _all_problems() -> ConfigError | None:
+    """Return every problem of every point, where Hydra has stopped at the first; None if none."""
     from davinci.platform.plan.points import request_run, request_sweep
 
     words = get_args_parser().parse_args()
@@ -59,7 +64,7 @@ def _all_problems(first: Exception) -> ConfigError:
         request(words.overrides, config_loader(CONF, words.config_dir), "config")
     except ConfigError as error:
         return error
-    return ConfigError([explain(first)])
+    return None
 
 
 def _refuse(error: ConfigError) -> int:

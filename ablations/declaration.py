@@ -107,8 +107,10 @@ def declare(plain: Mapping[str, Any]) -> Ablation:
 
 
 def registered(ablation: Ablation, seeds: int, worlds: int) -> dict[str, Any]:
-    """Return what is hashed and dated before the first run: all that could be bent afterwards."""
+    """Return what is dated before the first run; all but its `notes` is hashed."""
+    notes = {name: getattr(ablation, name) for name in ("theme", "informs", "source", "sources")}
     return {
+        "notes": {**notes, "sources": list(ablation.sources)},
         "name": ablation.name,
         "question": ablation.question,
         "factor": list(ablation.factor),
@@ -121,6 +123,25 @@ def registered(ablation: Ablation, seeds: int, worlds: int) -> dict[str, Any]:
         "worlds": worlds,
         "rule": RULE_VERSION,
     }
+
+
+def restore(declared: Mapping[str, Any]) -> Ablation:
+    """Return the ablation that was registered."""
+    notes = declared["notes"]
+    return Ablation(
+        name=declared["name"],
+        question=declared["question"],
+        theme=notes["theme"],
+        informs=notes["informs"],
+        source=notes["source"],
+        sources=tuple(notes["sources"]),
+        factor=tuple(declared["factor"]),
+        setting=tuple(declared["setting"]),
+        arms={label: tuple(words) for label, words in declared["arms"].items()},
+        baseline=declared["baseline"],
+        accepted=dict(declared["accepted"]),
+        claims=tuple(_claim(claim) for claim in declared["claims"]),
+    )
 
 
 def check(plain: Mapping[str, Any]) -> list[Problem]:

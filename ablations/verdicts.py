@@ -198,3 +198,32 @@ def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:
     done = {arm.label for arm in sweep.arms if any(run.state == "done" for run in arm.runs)}
     lacking = [arm for arm in ablation.arms if arm in named and arm not in done]
     return f"no finished run of {', '.join(lacking)}" if lacking else ""
+
+
+def claim_words(claim: Claim, baseline: str) -> str:
+    """Return what a claim says, as a sentence without its end."""
+    least = f"by {claim.min_effect:g} or more"
+    within = f"within {claim.min_effect:g}"
+    if claim.trend:
+        way = {"better": "improves", "worse": "gets worse", "equal": "stays level"}[claim.expect]
+        ends = f"from {claim.trend[0]} to {claim.trend[-1]}"
+        return f"{claim.metric} {way} {ends} {within if claim.expect == 'equal' else least}"
+    if claim.contrast:
+        parts = " ".join(
+            f"{'+' if weight > 0 else '−'} {_weight(weight)}({arm})"
+            for arm, weight in claim.contrast.items()
+        )
+        way = {"better": "is above 0", "worse": "is below 0", "equal": "is 0"}[claim.expect]
+        end = within if claim.expect == "equal" else least
+        return f"{claim.metric}: {parts.removeprefix('+ ')} {way} {end}"
+    if claim.expect == "best":
+        return f"{claim.metric}: {claim.arm} is the best of all arms"
+    other = claim.against or baseline
+    if claim.expect == "equal":
+        return f"{claim.metric}: {claim.arm} is equal to {other} {within}"
+    return f"{claim.metric}: {claim.arm} is {claim.expect} than {other} {least}"
+
+
+def _weight(weight: float) -> str:
+    """Return a weight as it stands before its arm; 1 is not written."""
+    return "" if abs(weight) == 1 else f"{abs(weight):g} "

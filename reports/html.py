@@ -13,6 +13,7 @@ from davinci.ablations import wording
 from davinci.ablations.comparison import compare
 from davinci.ablations.differences import shared_settings
 from davinci.ablations.findings import SweepComparison
+from davinci.ablations.judgement import judge_sweep
 from davinci.ablations.saturation import saturations
 from davinci.ablations.signal import benchmark_signals
 from davinci.platform.store.records import Sweep
@@ -26,6 +27,7 @@ from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
+from davinci.reports.verdicts import claim_rows, verdict_picture
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -92,8 +94,12 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "agreements": agreements(sweep, comparison),
         "saturations": saturations(sweep, [metric.key for metric in comparison.headline]),
     }
+    judgement = judge_sweep(sweep, comparison)
     return {
         **found,
+        "judgement": judgement,
+        "claims": claim_rows(judgement) if judgement else (),
+        "verdict_picture": verdict_picture(judgement, styles) if judgement else "",
         "sweep": sweep,
         "comparison": comparison,
         "styles": styles,
@@ -116,7 +122,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "caveats": caveats(sweep, comparison, teachers(sweep)),
         "glossary": GLOSSARY,
         "protocol_titles": PROTOCOL_TITLES,
-        "data": Markup(report_json(sweep, comparison, **found)),
+        "data": Markup(report_json(sweep, comparison, judgement=judgement, **found)),
     }
 
 

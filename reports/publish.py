@@ -50,11 +50,24 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
 def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) -> None:
     """Write the sweep's report and the index, mirror it to MLflow, and print where all that is."""
     from davinci.ablations.comparison import compare
-    from davinci.reports.summary import print_summary
+    from davinci.ablations.judgement import judge_sweep
+    from davinci.ablations.known import record_verdicts, scale_words
+    from davinci.reports.summary import print_summary, print_verdicts
 
     reports = request.runtime.output_dir / "reports"
     page = write_reports(engine, sweep, reports)
-    print_summary(compare(sweep), console)
+    comparison = compare(sweep)
+    print_summary(comparison, console)
+    if (judgement := judge_sweep(sweep, comparison)) is not None:
+        record_verdicts(
+            engine,
+            sweep.digest,
+            judgement.registration.digest,
+            judgement.verdicts,
+            baseline=judgement.ablation.baseline,
+            scale=scale_words(sweep),
+        )
+        print_verdicts(judgement, console)
     console.print(f"report  {_shown(page)}", highlight=False, soft_wrap=True)
     console.print(f"index   {_shown(reports / 'index.html')}", highlight=False, soft_wrap=True)
     if request.runtime.mlflow_url:

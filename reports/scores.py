@@ -10,8 +10,10 @@ from typing import Any
 
 from davinci.ablations.agreement import Agreement
 from davinci.ablations.findings import Cell, MetricComparison, ProtocolPair, SweepComparison
+from davinci.ablations.judgement import Judgement
 from davinci.ablations.saturation import Saturation
 from davinci.ablations.signal import BenchmarkSignal
+from davinci.ablations.verdicts import claim_words
 from davinci.platform.store.records import Sweep
 
 Row = dict[str, str | int | float | bool | None]
@@ -43,6 +45,7 @@ def report_json(
     sweep: Sweep,
     comparison: SweepComparison,
     *,
+    judgement: Judgement | None = None,
     signals: Sequence[BenchmarkSignal] = (),
     agreements: Sequence[Agreement] = (),
     saturations: Sequence[Saturation] = (),
@@ -54,6 +57,7 @@ def report_json(
         "scores": list(score_rows(comparison)),
         "protocols": [_protocol_row(pair) for pair in comparison.protocol_pairs],
         "findings": list(comparison.sentences),
+        "verdicts": _verdicts(judgement),
         "signals": [{**_plain(one), "decides": one.decides} for one in signals],
         "agreements": [_plain(one) for one in agreements],
         "saturations": [_plain(one) for one in saturations],
@@ -127,6 +131,27 @@ def _protocol_row(pair: ProtocolPair) -> Row:
         "resolved": pair.resolved,
         "kind": pair.kind,
     }
+
+
+def _verdicts(judgement: Judgement | None) -> list[Row]:
+    if judgement is None:
+        return []
+    return [
+        {
+            "ablation": judgement.ablation.name,
+            "registration": judgement.registration.digest,
+            "claim": claim_words(verdict.claim, judgement.ablation.baseline),
+            "metric": verdict.claim.metric,
+            "state": verdict.state,
+            "effect": _known(verdict.effect.mean) if verdict.effect else None,
+            "effect_low": _known(verdict.effect.low) if verdict.effect else None,
+            "effect_high": _known(verdict.effect.high) if verdict.effect else None,
+            "p_corrected": _known(verdict.support),
+            "num_replicates": verdict.effect.num_replicates if verdict.effect else 0,
+            "reason": verdict.reason,
+        }
+        for verdict in judgement.verdicts
+    ]
 
 
 def _plain(record: Any) -> Any:

@@ -4,6 +4,9 @@ from rich.console import Console
 from rich.table import Table
 
 from davinci.ablations.findings import Cell, SweepComparison
+from davinci.ablations.judgement import Judgement
+from davinci.ablations.wording import interval, number
+from davinci.reports.verdicts import claim_rows
 
 MAX_WIDE_ARMS = 3
 """With more arms, the differences stand in the report alone: a terminal has no room for them."""
@@ -26,6 +29,20 @@ def print_summary(comparison: SweepComparison, console: Console) -> None:
         console.print(f"{what}; * resolved after correction.", style="dim", soft_wrap=True)
     for sentence in (*comparison.problems, *comparison.sentences):
         console.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def print_verdicts(judgement: Judgement, console: Console) -> None:
+    """Print the verdict on every claim, and whether the comparison is controlled."""
+    name = judgement.ablation.name
+    console.print(f"[bold]{name}[/]: [bold]{judgement.state}[/]", highlight=False)
+    for row in claim_rows(judgement):
+        numbers = ""
+        if row.effect is not None:
+            found = interval(row.effect.low, row.effect.high, signed=True)
+            numbers = f" ({number(row.effect.mean, signed=True)} {found})"
+        reason = f": {row.why}" if row.why else ""
+        console.print(f"• {row.state}: {row.words}{numbers}{reason}", markup=False, highlight=False)
+    console.print(judgement.certificate, markup=False, highlight=False)
 
 
 def _cell(cell: Cell, *, wide: bool) -> str:

@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from davinci.platform.config.errors import ConfigError, Problem
@@ -97,6 +97,27 @@ def compose(loader: ConfigLoader, overrides: Sequence[str], config_name: str) ->
         )
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([explain(error)]) from error
+    except (AttributeError, AssertionError) as error:
+        if problem := _below_null(loader, overrides, config_name):
+            raise ConfigError([problem]) from error
+        raise
+
+
+def _below_null(loader: ConfigLoader, overrides: Sequence[str], config_name: str) -> Problem | None:
+    """Return the override of a field below one that is null, which OmegaConf stumbles over."""
+    pairs = [word.lstrip("+~").partition("=") for word in overrides]
+    groups = [f"{key}={value}" for key, _, value in pairs if is_group(loader, key)]
+    config = compose(loader, groups, config_name)
+    for key, _, value in pairs:
+        parts = key.split(".")
+        for depth in range(1, len(parts) + 1):
+            above = ".".join(parts[:depth])
+            whole = depth == len(parts)
+            if OmegaConf.select(config, above) is None and (not whole or value.startswith("{")):
+                rule = f"{above} is null here, so that nothing below it can be set; "
+                rule += "choose an option that has it, or give the whole list above it."
+                return Problem(field=key, value=value, rule=rule)
+    return None
 
 
 def explain(error: Exception) -> Problem:

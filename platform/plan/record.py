@@ -41,7 +41,8 @@ def record_sweep(engine: Engine, planned: PlannedSweep, command: str, num_reused
 def _register(connection: Connection, sweep: str, declared: Mapping[str, Any]) -> None:
     """Write down what is claimed, with the time; a changed declaration is a further version."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    key = digest({**declared, "arms": list(declared["arms"].items())})
+    hashed = {name: value for name, value in declared.items() if name != "notes"}
+    key = digest({**hashed, "arms": [[arm, words] for arm, words in declared["arms"].items()]})
     row = {"digest": key, "name": declared["name"], "declared": dict(declared), "created": now}
     put(connection, tables.ablation, row)
     put(connection, tables.sweep_ablation, {"sweep": sweep, "ablation": key, "created": now})

@@ -20,7 +20,7 @@ from davinci.platform.store.write import put
 ORDER: tuple[Table, ...] = (
     *(tables.task, tables.task_input, tables.attempt, tables.recipe, tables.run, tables.run_task),
     *(tables.sweep, tables.arm, tables.arm_run, tables.corpus, tables.segment, tables.curve),
-    *(tables.ablation, tables.sweep_ablation, tables.external),
+    *(tables.ablation, tables.sweep_ablation, tables.verdict, tables.external),
     *(
         tables.decision,
         tables.evaluation,

@@ -7,7 +7,7 @@ sweep ──< arm ──< arm_run >── run ──< run_task >── task ─�
                                                     ├─ contamination (per contamination task)
                                                     └─ attempt  (per try at a task)
 
-ablation ──< sweep_ablation >── sweep
+ablation ──< sweep_ablation >── sweep,  verdict (per claim of both)
 search ──< trial    job (what was submitted to a cluster)    external (results of others)
 
 A change of these tables needs a migration beside it (`migrations/versions`).
@@ -170,6 +170,17 @@ sweep_ablation = Table(
     metadata,
     _digest("sweep", of="sweep"),
     _digest("ablation", of="ablation"),
+    Column("created", String(32), nullable=False),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    _digest("sweep", of="sweep"),
+    _digest("ablation", of="ablation"),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("content", JSON, nullable=False),
     Column("created", String(32), nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""Declared ablations with their versions, the sweeps that ran them, and results of others."""
+"""Declared ablations with their versions, sweeps and verdicts; results of others."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,15 @@ def upgrade() -> None:
         "sweep_ablation",
         sa.Column("sweep", sa.String(64), sa.ForeignKey("sweep.digest"), primary_key=True),
         sa.Column("ablation", sa.String(64), sa.ForeignKey("ablation.digest"), primary_key=True),
+        sa.Column("created", sa.String(32), nullable=False),
+    )
+    op.create_table(
+        "verdict",
+        sa.Column("sweep", sa.String(64), sa.ForeignKey("sweep.digest"), primary_key=True),
+        sa.Column("ablation", sa.String(64), sa.ForeignKey("ablation.digest"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("content", sa.JSON, nullable=False),
         sa.Column("created", sa.String(32), nullable=False),
     )
     op.create_table(
