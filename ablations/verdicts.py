@@ -159,7 +159,7 @@ def _verdict(
     others = [arm for arm in ablation.arms if arm != claim.arm]
     rival = others[nearest] if claim.expect == "best" and known else ""
     state, reason = _state(effect, p, missing, confounders)
-    settling = num_replicates_to_settle(effect) if state == "inconclusive" and effect else None
+    settling = _settling(claim, effect) if state == "inconclusive" and effect else None
     return Verdict(
         claim=claim,
         state=state,
@@ -170,6 +170,18 @@ def _verdict(
         settling=settling,
         reason=reason,
     )
+
+
+def _settling(claim: Claim, effect: Effect) -> Settling:
+    """Return how many replicates would settle a claim if the effect is as large as it seems.
+
+    What has to be resolved is the distance to the nearest bound: to 0 where the effect is large
+    enough, else to the least effect that counts.
+    """
+    size = abs(effect.mean) if claim.expect == "equal" else effect.mean
+    far = claim.expect == "best" or size >= claim.min_effect
+    gap = abs(effect.mean) if far else claim.min_effect - size
+    return num_replicates_to_settle(replace(effect, mean=gap))
 
 
 def _state(

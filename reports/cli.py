@@ -2,6 +2,7 @@
 
 davinci status [--watch]    sweeps, tasks, what runs where
 davinci explain RUN         what the store knows of a run; or of overrides, and why they are new
+davinci ablations [show X]  the catalogue, and what is known of its questions
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="what makes a point new, or what it equals")
     explain.add_argument("words", nargs="*", help="a run's digest, or overrides as for run.py")
     explain.set_defaults(run=_explain)
+    ablations = commands.add_parser("ablations", help="the catalogue, and what is known of it")
+    ablations.add_argument("action", nargs="?", choices=("list", "show"), default="list")
+    ablations.add_argument("name", nargs="?", default="", help="of an ablation to show")
+    ablations.add_argument("--theme", default="", help="list this theme only")
+    ablations.set_defaults(run=_ablations)
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
@@ -76,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    of_store = (status, explain, report, document, export, mlflow, merge, migrate)
+    of_store = (status, explain, ablations, report, document, export, mlflow, merge, migrate)
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
@@ -120,6 +126,26 @@ def _explain(arguments: argparse.Namespace) -> int:
     engine = _open(arguments)
     explain(engine, arguments.words, Console())
     engine.dispose()
+    return 0
+
+
+def _ablations(arguments: argparse.Namespace) -> int:
+    from davinci.ablations.known import names, read
+    from davinci.reports.ablations import list_ablations, show_ablation
+
+    if arguments.action == "show" and not arguments.name:
+        raise NothingThere(f"Show which ablation? There are {', '.join(names())}.")
+    ablation = read(arguments.name) if arguments.action == "show" else None
+    try:
+        engine = _open(arguments)
+    except NothingThere:
+        engine = None  # the catalogue is there before any store
+    if ablation is not None:
+        show_ablation(ablation, engine, Console())
+    else:
+        list_ablations(engine, Console(), arguments.theme)
+    if engine is not None:
+        engine.dispose()
     return 0
 
 

@@ -1,0 +1,112 @@
+"""`davinci ablations`: the catalogue, and what the store knows of each of its questions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from davinci.ablations.declaration import THEMES, Ablation
+from davinci.ablations.known import Finding, findings, names, read
+from davinci.ablations.verdicts import claim_words
+from davinci.ablations.wording import count, interval, number
+
+NEVER = "not run"
+
+
+def list_ablations(engine: Engine | None, console: Console, theme: str = "") -> None:
+    """Print every ablation by theme: arms, question, and the newest verdict; without a store, none.
+
+    Args:
+        engine: The store, None where there is none yet.
+        console: Where to print.
+        theme: Only this one; "" prints all.
+    """
+    newest = _newest(findings(engine) if engine else [])
+    declared = [read(name) for name in names()]
+    for each in THEMES:
+        own = [ablation for ablation in declared if ablation.theme == each]
+        if theme in ("", each) and own:
+            console.print(_table(each, own, newest))
+    arms = sum(len(ablation.arms) for ablation in declared)
+    done = sum(ablation.name in newest for ablation in declared)
+    console.print(
+        f"{count(len(declared), 'ablation')} with {count(arms, 'arm')}, {done} of them run. "
+        "`davinci ablations show NAME` tells what is known; `python run.py -m ablation=NAME` runs.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_ablation(ablation: Ablation, engine: Engine | None, console: Console) -> None:
+    """Print what an ablation declares, and every verdict on its claims, newest first."""
+    console.print(f"[bold]{ablation.name}[/] ({ablation.theme.replace('_', ' ')})", highlight=False)
+    lines = [
+        ablation.question,
+        f"Informs: {ablation.informs}",
+        f"Source: {ablation.source}",
+        f"Factor: {', '.join(ablation.factor)}",
+        *([f"Setting: {' '.join(ablation.setting)}"] if ablation.setting else []),
+        *(
+            f"Arm {label}{' (baseline)' if label == ablation.baseline else ''}: {' '.join(words)}"
+            for label, words in ablation.arms.items()
+        ),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    known = findings(engine, ablation.name) if engine else []
+    sweeps = list(dict.fromkeys((f.sweep, f.registration) for f in known))
+    for number_, claim in enumerate(ablation.claims, start=1):
+        paper = f" (paper: {claim.paper})" if claim.paper else ""
+        words = f"Claim {number_}: {claim_words(claim, ablation.baseline)}{paper}"
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
+    if not known:
+        console.print("Nothing is known yet: it has not been run.", highlight=False)
+    for sweep, registration in sweeps:
+        own = [f for f in known if (f.sweep, f.registration) == (sweep, registration)]
+        console.print(
+            f"[bold]{own[0].created}[/] sweep {sweep[:12]}, registered as {registration[:12]}, "
+            f"{own[0].content['scale']}:",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for finding in own:
+            console.print(_line(finding), markup=False, highlight=False, soft_wrap=True)
+
+
+def answered(name: str, engine: Engine) -> Sequence[Finding]:
+    """Return the verdicts of earlier sweeps that settled the first claim of an ablation."""
+    settled = ("supported", "contradicted")
+    return [f for f in findings(engine, name) if f.number == 0 and f.state in settled]
+
+
+def _newest(found: Iterable[Finding]) -> Mapping[str, Finding]:
+    newest: dict[str, Finding] = {}
+    for finding in found:
+        if finding.number == 0:
+            newest.setdefault(finding.ablation, finding)
+    return newest
+
+
+def _table(theme: str, own: Sequence[Ablation], newest: Mapping[str, Finding]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    table.add_column(theme.replace("_", " "), no_wrap=True)
+    table.add_column("arms", justify="right")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("question")
+    for ablation in own:
+        finding = newest.get(ablation.name)
+        state = finding.state if finding else NEVER
+        table.add_row(ablation.name, str(len(ablation.arms)), state, ablation.question)
+    return table
+
+
+def _line(finding: Finding) -> str:
+    content = finding.content
+    numbers = ""
+    if content["effect"] is not None and content["low"] is not None:
+        ends = interval(content["low"], content["high"], signed=True)
+        seeds = count(content["num_replicates"], "replicate")
+        numbers = f" ({number(content['effect'], signed=True)} {ends}, {seeds})"
+    reason = f": {content['reason']}" if content["reason"] else ""
+    return f"  {finding.state}: {content['words']}{numbers}{reason}"
