@@ -39,10 +39,10 @@ def check_arms(ablation: Ablation, sweep: Sweep) -> tuple[Checked, ...]:
         for difference in config_differences(sweep)
     ]
     measured = _measured(sweep)
-    controlled = all(one.kind != "confounder" for one in found)
+    controlled = bool(found) and all(one.kind != "confounder" for one in found)
+    # what the runs turned out to be follows from the factor, if nothing else differs
+    because = ", ".join(ablation.factor) if controlled else ""
     for field, values in measured.items():
-        # what the runs turned out to be follows from the factor, if nothing else differs
-        because = ", ".join(ablation.factor) if controlled and found else ""
         found.append(_checked(ablation, field, values, because, derived=True))
     return tuple(found)
 

@@ -62,7 +62,9 @@ def compose_points(
     if changes is None:
         return whole + [by_hydra(point) for point in points[1:]]
     merged = [_merge(whole[0], point, changes) for point in points]
-    sample = random.Random(0).sample(points, min(SAMPLE, len(points)))
+    # of a single axis every value has been composed already
+    size = min(SAMPLE, len(points)) if len(points[0]) > 1 else 0
+    sample = random.Random(0).sample(points, size)
     for point in (points[-1], *sample):
         if not _same(by_hydra(point), _merge(whole[0], point, changes)):
             return whole + [by_hydra(point) for point in points[1:]]

@@ -1,0 +1,123 @@
+"""How often verdicts err: empty studies, coverage, promised power, and what racing saves.
+
+    python benchmarks/verdict_errors.py [STUDIES]
+
+Simulated studies of two arms with 60 items in two domains, judged by the code that judges real
+ones. Empty studies have no difference; the share of them in which any of two claims is supported
+must stay at 5 % or below. Coverage is how often the 95 % interval holds the truth, over seeds and
+items drawn anew. Power is how often a difference is supported that the design should find with
+80 %. Racing looks after 3, 4, ... 10 seeds; the fixed design has 10.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from tests.ablations.studies import ablation, claim, study
+
+from davinci.ablations.alignment import outcomes_by_key
+from davinci.ablations.comparison import compare
+from davinci.ablations.contrasts import contrasts_of, effect_of, scores_of
+from davinci.ablations.declaration import Ablation
+from davinci.ablations.racing import FIRST, Standing, arms_needed, standing
+from davinci.ablations.statistics import Effect
+from davinci.ablations.verdicts import _turned, judge, tests_of
+from davinci.platform.store.records import Sweep
+
+ITEMS, MOST = 30, 10
+DESIGNS: Mapping[str, tuple[float, float]] = {
+    "seeds and items alike": (0.01, 0.07),
+    "seeds dominate": (0.02, 0.03),
+    "items dominate": (0.003, 0.10),
+}
+DECLARED = ablation(claim(metric="bpb/mean", min_effect=0.04), claim(min_effect=0.04))
+
+
+def effect(sweep: Sweep, declared: Ablation, number: int = 0) -> Effect:
+    """Return the effect of one claim."""
+    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
+    one = declared.claims[number]
+    scores = scores_of(one.metric, compare(sweep).headline)
+    found = _turned(effect_of(records, contrasts_of(declared, one)[0], scores), one)
+    assert found is not None
+    return found
+
+
+def first_seeds(sweep: Sweep, num: int) -> Sweep:
+    """Return the sweep with the first seeds of every arm."""
+    return replace(sweep, arms=tuple(replace(arm, runs=arm.runs[:num]) for arm in sweep.arms))
+
+
+def race(sweep: Sweep) -> tuple[list[Standing], int]:
+    """Return where the claims stand in the end, and how many runs that took."""
+    states: list[Standing] = ["open"] * len(DECLARED.claims)
+    runs = 0
+    for num in range(FIRST, MOST + 1):
+        needed = arms_needed(DECLARED, states)
+        if not needed:
+            break
+        runs += len(needed) * (FIRST if num == FIRST else 1)
+        part = first_seeds(sweep, num)
+        for place, one in enumerate(DECLARED.claims):
+            if states[place] == "open":
+                found = tests_of(effect(part, DECLARED, place), one)
+                states[place] = standing(found, len(DECLARED.claims), num, MOST)
+    return states, runs
+
+
+def share(count: int, of: int) -> str:
+    """Return a share with its standard error."""
+    p = count / of
+    return f"{100 * p:5.1f} % ± {100 * (p * (1 - p) / of) ** 0.5:.1f}"
+
+
+def main(studies: int) -> None:
+    """Print all of it."""
+    for name, (seed_sd, item_sd) in DESIGNS.items():
+        print(f"{name} (seed {seed_sd:g}, item {item_sd:g} bits per byte)")
+        for seeds in (3, 5, 10):
+            rng = np.random.default_rng([seeds, studies])
+            words = {"seeds": seeds, "seed_sd": seed_sd, "item_sd": item_sd, "items": ITEMS}
+            false = covered = found = 0
+            for _ in range(studies):
+                sweep = study({"old": 1.0, "new": 1.0}, rng, **words)
+                verdicts = judge(DECLARED, sweep, compare(sweep))
+                false += any(verdict.state == "supported" for verdict in verdicts)
+                one = verdicts[0].effect
+                assert one is not None
+                covered += one.low <= 0 <= one.high
+            se = (2 * (seed_sd**2 + item_sd**2 / (2 * ITEMS)) / seeds) ** 0.5
+            planted = 2.8 * se + {3: 2.2, 5: 0.5, 10: 0.2}[seeds] * se  # t for z, few seeds
+            for _ in range(studies // 4):
+                sweep = study({"old": 1.0, "new": 1.0 - planted}, rng, **words)
+                (verdict,) = judge(
+                    ablation(claim(metric="bpb/mean", min_effect=1e-6)), sweep, compare(sweep)
+                )
+                found += verdict.state == "supported"
+            print(
+                f"  {seeds:2d} seeds: false support {share(false, studies)}   coverage "
+                f"{share(covered, studies)}   power {share(found, studies // 4)}"
+            )
+        for truth, label in ((0.0, "no difference"), (0.08, "twice what was claimed")):
+            rng = np.random.default_rng([7, studies])
+            wrong = decided = runs = 0
+            for _ in range(studies // 4):
+                sweep = study(
+                    {"old": 1.0, "new": 1.0 - truth}, rng, seeds=MOST, seed_sd=seed_sd,
+                    item_sd=item_sd, items=ITEMS,
+                )  # fmt: skip
+                states, used = race(sweep)
+                bad = "supported" if truth == 0 else "contradicted"
+                wrong += bad in states
+                decided += "open" not in states
+                runs += used
+            fixed = 2 * MOST * (studies // 4)
+            print(
+                f"  racing, {label}: wrong {share(wrong, studies // 4)}, all decided "
+                f"{share(decided, studies // 4)}, {100 * (1 - runs / fixed):.0f} % fewer runs"
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
