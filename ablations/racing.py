@@ -23,7 +23,7 @@ Standing = Literal["supported", "contradicted", "open"]
 FIRST = 3
 """Seeds before the first look: fewer carry no claim."""
 PATHS = 400_000
-"""Simulated for the bounds; their nominal levels are exact to about two hundredths of themselves."""
+"""Simulated for the bounds, which are so exact to about two hundredths of their level."""
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from davinci.ablations.declaration import THEMES, Ablation
 from davinci.ablations.known import Finding, findings, names, read
+from davinci.ablations.paper.rejudge import Rejudged, rejudge
 from davinci.ablations.verdicts import claim_words
 from davinci.ablations.wording import count, interval, number
 
@@ -72,6 +73,49 @@ def show_ablation(ablation: Ablation, engine: Engine | None, console: Console) -
         )
         for finding in own:
             console.print(_line(finding), markup=False, highlight=False, soft_wrap=True)
+
+
+def show_paper(console: Console) -> None:
+    """Print every published claim with its effect, the noise of the items, and our verdict."""
+    found = rejudge()
+    for study in dict.fromkeys(one.claim.study for one in found):
+        own = [one for one in found if one.claim.study == study]
+        table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+        table.title = f"{study}: {own[0].claim.question}"
+        table.add_column("claim", overflow="fold")
+        for name in ("effect", "95 % on items", "z"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("verdict", overflow="fold")
+        for one in own:
+            ends = one.interval
+            table.add_row(
+                _paper_words(one),
+                "" if one.effect is None else f"{one.effect:+.2f}",
+                "" if ends is None else f"[{ends[0]:+.2f}, {ends[1]:+.2f}]",
+                "" if one.z != one.z else f"{one.z:.1f}",
+                f"{one.state}: {one.reason}",
+            )
+        console.print(table)
+    beyond = sum(one.on_items == "beyond" for one in found)
+    console.print(
+        f"{count(len(found), 'claim')}: of none is more than one run per arm printed, so none can "
+        f"be supported. {beyond} lie beyond the noise of their items, corrected within each study.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _paper_words(one: Rejudged) -> str:
+    claim = one.claim
+    at = f" at {claim.tokens_B:g}B" if claim.tokens_B else ""
+    if claim.direction == "best_is":
+        return f"{claim.metric}{at}: {claim.best} is the best"
+    if claim.direction == "monotonic_increasing":
+        return f"{claim.metric}{at} rises over {', '.join(claim.arms)}"
+    way = {"less": "below", "approx_equal": "about", "not_less": "not below"}
+    return f"{claim.metric}{at}: {claim.arms[0]} {way.get(claim.direction, 'above')} " + (
+        claim.arms[1] if len(claim.arms) > 1 else ""
+    )
 
 
 def answered(name: str, engine: Engine) -> Sequence[Finding]:

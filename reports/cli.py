@@ -3,6 +3,8 @@
 davinci status [--watch]    sweeps, tasks, what runs where
 davinci explain RUN         what the store knows of a run; or of overrides, and why they are new
 davinci ablations [show X]  the catalogue, and what is known of its questions
+davinci ablations paper     the papers' own claims, judged from what they printed
+davinci import TABLE        results of others, with a mapping file
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
@@ -54,10 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("words", nargs="*", help="a run's digest, or overrides as for run.py")
     explain.set_defaults(run=_explain)
     ablations = commands.add_parser("ablations", help="the catalogue, and what is known of it")
-    ablations.add_argument("action", nargs="?", choices=("list", "show"), default="list")
+    ablations.add_argument("action", nargs="?", choices=("list", "show", "paper"), default="list")
     ablations.add_argument("name", nargs="?", default="", help="of an ablation to show")
     ablations.add_argument("--theme", default="", help="list this theme only")
     ablations.set_defaults(run=_ablations)
+    others = commands.add_parser("import", help="results of others, with a mapping file")
+    others.add_argument("tables", nargs="*", type=Path, help="CSV, Parquet or JSON")
+    others.add_argument("--mapping", type=Path, help="whose columns are whose; see the README")
+    others.add_argument("--paper", action="store_true", help="the papers' own results")
+    others.set_defaults(run=_import)
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
@@ -82,7 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    of_store = (status, explain, ablations, report, document, export, mlflow, merge, migrate)
+    of_store = (
+        status,
+        explain,
+        ablations,
+        others,
+        report,
+        document,
+        export,
+        mlflow,
+        merge,
+        migrate,
+    )
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
@@ -131,8 +149,11 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _ablations(arguments: argparse.Namespace) -> int:
     from davinci.ablations.known import names, read
-    from davinci.reports.ablations import list_ablations, show_ablation
+    from davinci.reports.ablations import list_ablations, show_ablation, show_paper
 
+    if arguments.action == "paper":
+        show_paper(Console())
+        return 0
     if arguments.action == "show" and not arguments.name:
         raise NothingThere(f"Show which ablation? There are {', '.join(names())}.")
     ablation = read(arguments.name) if arguments.action == "show" else None
@@ -146,6 +167,30 @@ def _ablations(arguments: argparse.Namespace) -> int:
         list_ablations(engine, Console(), arguments.theme)
     if engine is not None:
         engine.dispose()
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from davinci.ablations.external.store import keep
+    from davinci.ablations.external.table import read_mapping, read_results
+    from davinci.ablations.paper.read import MAPPING, result_files
+    from davinci.platform.store.open import open_store
+
+    if not arguments.paper and (arguments.mapping is None or not arguments.tables):
+        raise NothingThere("Give tables and --mapping FILE, or --paper.")
+    tables, mapping = arguments.tables, arguments.mapping
+    if arguments.paper:
+        tables, mapping = result_files(), MAPPING
+    data = read_results(tables, read_mapping(mapping))
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_store(
+        arguments.store or sqlite_url(arguments.output_dir.absolute() / "davinci.db")
+    )
+    new = keep(engine, data)
+    engine.dispose()
+    studies = len({result.study for result in data.results})
+    what = f"{len(data.results)} results of {studies} studies as {data.name!r}"
+    print(f"{'Imported' if new else 'Already there:'} {what}, digest {data.digest[:12]}.")
     return 0
 
 

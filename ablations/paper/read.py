@@ -4,8 +4,18 @@ import csv
 import functools
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 from davinci.platform.evaluation.harness.suite import suite
+
+HERE = Path(__file__).parent
+MAPPING = HERE / "mapping.yaml"
+"""How `davinci import` reads the results."""
+
+
+def result_files() -> tuple[Path, ...]:
+    """Return the files of all published results."""
+    return tuple(sorted((HERE / "results").glob("*.csv")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

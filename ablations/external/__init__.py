@@ -1,0 +1,1 @@
+"""Other people's results: imported with a small mapping file, kept apart, judged alike."""
