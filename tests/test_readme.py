@@ -12,14 +12,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEVELS = (ROOT / "data_levels" / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + LEVELS, flags=re.S)
+ABLATIONS = (ROOT / "ablations" / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README + LEVELS + ABLATIONS, flags=re.S)
 COMMANDS = [
     line for block in BLOCKS for line in block.splitlines() if line.startswith("python run.py")
 ]
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 11
     assert "make demo" in README
     assert "make test" in README
 

@@ -185,17 +185,25 @@ def _read(path: Path) -> list[dict[str, Any]]:
         rule = "there is no such file." if not path.is_file() else "cannot be read; use a table."
         raise ConfigError([Problem(field="table", value=str(path), rule=rule, allowed=READERS)])
     try:
-        if path.suffix == ".csv":
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        elif path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
+        if path.suffix == ".json":
+            rows = json.loads(path.read_text("utf-8"))
+        elif path.suffix == ".jsonl":
+            lines = path.read_text("utf-8").splitlines()
+            rows = [json.loads(line) for line in lines if line.strip()]
+        elif path.suffix == ".csv":
+            rows = _records(pd.read_csv(path, dtype=str, keep_default_na=False))
         else:
-            frame = pd.read_json(
-                path, lines=path.suffix == ".jsonl", dtype=False, precise_float=True
-            )
+            rows = _records(pd.read_parquet(path))
     except (ValueError, OSError) as error:
         rule = f"is no {path.suffix[1:]} table: {error}."
         raise ConfigError([Problem(field="table", value=str(path), rule=rule)]) from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        rule = "must be a list of rows, each with its columns by name."
+        raise ConfigError([Problem(field="table", value=str(path), rule=rule)])
+    return rows
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = frame.to_dict(orient="records")
     return rows
 

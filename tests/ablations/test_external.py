@@ -96,7 +96,8 @@ def test_other_kinds_of_table_say_the_same(kind: str, tmp_path: Path) -> None:
     else:
         frame.to_json(path, orient="records", lines=kind == "jsonl")
     found = read_results([path], read_mapping(mapping(tmp_path)))
-    assert [r.value for r in found.results] == [r.value for r in read(tmp_path, ROWS).results]
+    expected = [result.value for result in read(tmp_path, ROWS).results]
+    assert [result.value for result in found.results] == pytest.approx(expected)
 
 
 MORE = [{**row, "unit": "percent"} for row in ROWS]
