@@ -178,7 +178,7 @@ def check(plain: Mapping[str, Any]) -> list[Problem]:
 
 def _check_claim(field: str, claim: Mapping[str, Any], plain: Mapping[str, Any]) -> list[Problem]:
     arms = tuple(plain["arms"])
-    problems = _check_metric(f"{field}.metric", claim["metric"])
+    problems = check_metric(f"ablation.{field}.metric", claim["metric"])
     if claim["expect"] not in EXPECTS:
         rule = "a claim has a direction." if not claim["expect"] else "there is no such direction."
         problems.append(_problem(f"{field}.expect", claim["expect"], rule, EXPECTS))
@@ -211,14 +211,17 @@ def _check_claim(field: str, claim: Mapping[str, Any], plain: Mapping[str, Any])
     return problems
 
 
-def _check_metric(field: str, metric: str) -> list[Problem]:
+def check_metric(field: str, metric: str) -> list[Problem]:
+    """Return what is wrong with a metric's name."""
     protocol, slash, domain = metric.partition("/")
     known = (*PROTOCOLS, INTERACTION)
     if protocol not in known:
-        return [_problem(field, metric, "begins with a protocol.", known)]
+        rule = "begins with a protocol."
+        return [Problem(field=field, value=metric, rule=rule, allowed=known)]
     if not slash or domain not in (*DOMAINS, "mean"):
         rule = f"{protocol} is scored per domain: {protocol}/math, or {protocol}/mean."
-        return [_problem(field, metric, rule, tuple(f"{protocol}/{d}" for d in (*DOMAINS, "mean")))]
+        allowed = tuple(f"{protocol}/{d}" for d in (*DOMAINS, "mean"))
+        return [Problem(field=field, value=metric, rule=rule, allowed=allowed)]
     return []
 
 

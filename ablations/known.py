@@ -117,6 +117,12 @@ def findings(engine: Engine, name: str = "") -> list[Finding]:
         ]
 
 
+def answered(engine: Engine, name: str) -> list[Finding]:
+    """Return the verdicts of earlier sweeps that settled the first claim of an ablation."""
+    settled = ("supported", "contradicted")
+    return [f for f in findings(engine, name) if f.number == 0 and f.state in settled]
+
+
 def _content(verdict: Verdict, baseline: str, scale: str) -> dict[str, Any]:
     effect: Effect | None = verdict.effect
     known = effect is not None and effect.low == effect.low

@@ -6,7 +6,8 @@ The rule (version 1), for a claim that an arm is better by at least `min_effect`
 * supported: the difference is above 0 (two-sided, Holm over the ablation's claims, 5 %), and is
   `min_effect` or more;
 * contradicted: a difference of `min_effect` is excluded (one-sided test at 2.5 %, Holm likewise);
-* inconclusive: anything else, with the number of seeds that would settle it.
+* inconclusive: anything else, with the number of seeds that would settle it; also where none of the
+  arms scores above guessing, so that the metric could show nothing.
 
 *worse* is *better* with its sign turned. *equal* is supported where both one-sided tests exclude a
 difference of `min_effect` (Schuirmann 1987), and contradicted by a difference that is above 0 and
@@ -93,9 +94,12 @@ def judge(
     found = []
     for number, claim in enumerate(ablation.claims):
         missing = _missing(ablation, claim, sweep)
+        floored = _at_floor(ablation, claim, comparison)
         corrected = Tests(support[number], against[number])
         found.append(
-            _verdict(ablation, claim, measured[number], corrected, missing, tuple(confounders))
+            _verdict(
+                ablation, claim, measured[number], corrected, missing, tuple(confounders), floored
+            )
         )
     return tuple(found)
 
@@ -152,13 +156,16 @@ def _verdict(
     p: Tests,
     missing: str,
     confounders: tuple[str, ...],
+    floored: bool,
 ) -> Verdict:
     known = [(effect.mean, place) for place, effect in enumerate(effects) if effect is not None]
     nearest = min(known)[1] if known else 0
     effect = effects[nearest] if known else None
     others = [arm for arm in ablation.arms if arm != claim.arm]
     rival = others[nearest] if claim.expect == "best" and known else ""
-    state, reason = _state(effect, p, missing, confounders)
+    state, reason = _state(claim, effect, p, missing, confounders)
+    if floored and state in ("supported", "contradicted"):
+        state, reason = "inconclusive", "no arm scores above guessing: the metric can show nothing"
     settling = _settling(claim, effect) if state == "inconclusive" and effect else None
     return Verdict(
         claim=claim,
@@ -185,7 +192,7 @@ def _settling(claim: Claim, effect: Effect) -> Settling:
 
 
 def _state(
-    effect: Effect | None, p: Tests, missing: str, confounders: tuple[str, ...]
+    claim: Claim, effect: Effect | None, p: Tests, missing: str, confounders: tuple[str, ...]
 ) -> tuple[State, str]:
     if confounders:
         return "void", f"confounded by {', '.join(confounders)}"
@@ -201,7 +208,24 @@ def _state(
         return "contradicted", ""
     if math.isnan(p.support):
         return "inconclusive", "the interval is not known"
+    alone = tests_of(effect, claim)
+    if claim.expect != "best" and min(alone) < ALPHA:
+        return "inconclusive", "beyond chance by itself, but not as one of several claims"
     return "inconclusive", "the interval leaves both open"
+
+
+def _at_floor(ablation: Ablation, claim: Claim, comparison: SweepComparison) -> bool:
+    """Return whether every arm of a claim is at the floor of every score of its metric."""
+    arms = {arm for weights in contrasts_of(ablation, claim) for arm in weights}
+    keys = {key for score in scores_of(claim.metric, comparison.headline) for key, _ in score.parts}
+    cells = [
+        cell
+        for metric in comparison.headline
+        if metric.key in keys
+        for cell in metric.cells
+        if cell.arm in arms
+    ]
+    return bool(cells) and all(cell.floor for cell in cells)
 
 
 def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:

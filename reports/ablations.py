@@ -9,6 +9,8 @@ from sqlalchemy import Engine
 from davinci.ablations.declaration import THEMES, Ablation
 from davinci.ablations.known import Finding, findings, names, read
 from davinci.ablations.paper.rejudge import Rejudged, rejudge
+from davinci.ablations.promotion import Promotion
+from davinci.ablations.transfer import Estimate
 from davinci.ablations.verdicts import claim_words
 from davinci.ablations.wording import count, interval, number
 
@@ -118,12 +120,6 @@ def _paper_words(one: Rejudged) -> str:
     )
 
 
-def answered(name: str, engine: Engine) -> Sequence[Finding]:
-    """Return the verdicts of earlier sweeps that settled the first claim of an ablation."""
-    settled = ("supported", "contradicted")
-    return [f for f in findings(engine, name) if f.number == 0 and f.state in settled]
-
-
 def _newest(found: Iterable[Finding]) -> Mapping[str, Finding]:
     newest: dict[str, Finding] = {}
     for finding in found:
@@ -154,3 +150,39 @@ def _line(finding: Finding) -> str:
         numbers = f" ({number(content['effect'], signed=True)} {ends}, {seeds})"
     reason = f": {content['reason']}" if content["reason"] else ""
     return f"  {finding.state}: {content['words']}{numbers}{reason}"
+
+
+def show_promotion(found: Promotion, name: str, console: Console) -> None:
+    """Print which arms deserve a larger run, and how far a smaller scale could be trusted."""
+    console.print(f"[bold]{name}[/] by {found.metric}, at {found.scale}:", highlight=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("arm")
+    table.add_column("score", justify="right")
+    table.add_column("chance to be the best", justify="right")
+    for one in found.proposals:
+        table.add_row(one.name, number(one.score), f"{100 * one.chance:.0f} %")
+    console.print(table)
+    best = found.proposals[0]
+    sure = "" if best.chance >= 0.95 else "; more seeds would tell it from the next"
+    console.print(
+        f"Promote {best.name}{sure}. Chances are over draws of {found.num_seeds} replicates; more "
+        "is better, bits per byte with their sign turned.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    moved = found.transfer
+    if moved is None:
+        text = "No smaller scale has three of these arms: nothing is known of transfer."
+    else:
+        text = (
+            f"From {found.smaller}: {_ends(moved.decisions)} of decisions right (a coin 0.5), "
+            f"rank correlation {_ends(moved.kendall)}, regret {_ends(moved.regret)} (a recipe "
+            f"drawn at random {number(moved.coin_regret)}, keeping the baseline "
+            f"{number(moved.keep_regret)})."
+        )
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _ends(found: Estimate) -> str:
+    return f"{number(found.value)} {interval(found.low, found.high)}"

@@ -5,6 +5,7 @@ davinci explain RUN         what the store knows of a run; or of overrides, and 
 davinci ablations [show X]  the catalogue, and what is known of its questions
 davinci ablations paper     the papers' own claims, judged from what they printed
 davinci import TABLE        results of others, with a mapping file
+davinci promote ABLATION    which arms deserve a larger run, with the evidence
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
@@ -65,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     others.add_argument("--mapping", type=Path, help="whose columns are whose; see the README")
     others.add_argument("--paper", action="store_true", help="the papers' own results")
     others.set_defaults(run=_import)
+    promote = commands.add_parser("promote", help="which arms deserve a larger run")
+    promote.add_argument("name", help="of an ablation")
+    promote.add_argument("--metric", default="bpb/mean", help="protocol/domain (bpb/mean)")
+    promote.set_defaults(run=_promote)
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
@@ -89,18 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    of_store = (
-        status,
-        explain,
-        ablations,
-        others,
-        report,
-        document,
-        export,
-        mlflow,
-        merge,
-        migrate,
-    )
+    of_store = [status, explain, ablations, others, promote, report, document, export]
+    of_store += [mlflow, merge, migrate]
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))
@@ -167,6 +162,31 @@ def _ablations(arguments: argparse.Namespace) -> int:
         list_ablations(engine, Console(), arguments.theme)
     if engine is not None:
         engine.dispose()
+    return 0
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    from davinci.ablations.declaration import check_metric
+    from davinci.ablations.known import findings, read
+    from davinci.ablations.promotion import promotion
+    from davinci.platform.store.read import load_sweep
+    from davinci.reports.ablations import show_promotion
+
+    if problems := check_metric("--metric", arguments.metric):
+        raise ConfigError(problems)
+    engine = _open(arguments)
+    try:
+        known = findings(engine, arguments.name)
+        if not known:
+            read(arguments.name)  # says which there are, if there is none of that name
+            raise NothingThere(f"{arguments.name} has not been run here yet.")
+        digests = dict.fromkeys(finding.sweep for finding in known)
+        found = promotion([load_sweep(engine, digest) for digest in digests], arguments.metric)
+    finally:
+        engine.dispose()
+    if found is None:
+        raise NothingThere(f"No run of {arguments.name} is scored in {arguments.metric}.")
+    show_promotion(found, arguments.name, Console())
     return 0
 
 

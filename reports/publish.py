@@ -38,13 +38,40 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
     from davinci.ablations.request import declared_in, request_ablation
 
     if (ablation := declared_in(words, loader, config_name)) is not None:
-        return run_and_publish(request_ablation(ablation, words, loader, config_name))
+        request = request_ablation(ablation, words, loader, config_name)
+        _say_answered(ablation.name, request)
+        return run_and_publish(request)
     if not wants_sampler(words, loader, config_name):
         return run_and_publish(request_sweep(words, loader, config_name))
     from davinci.platform.search.request import request_search
 
     search = request_search(words, loader, config_name)
     return launch_search(search, redact(_command()), Console(), publish)
+
+
+def _say_answered(name: str, request: Request) -> None:
+    """Say what earlier sweeps of an ablation concluded, where they did."""
+    from davinci.ablations.known import answered
+    from davinci.platform.config.places import sqlite_path
+    from davinci.platform.store.open import check_store, engine_of
+
+    file = sqlite_path(request.runtime.store_url)
+    if file is not None and not file.exists():
+        return
+    check_store(request.runtime.store_url)
+    engine = engine_of(request.runtime.store_url)
+    try:
+        for found in answered(engine, name)[:3]:
+            console = Console()
+            console.print(
+                f"Known already: {found.state}: {found.content['words']} "
+                f"({found.content['scale']}, {found.created}, sweep {found.sweep[:12]}).",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+    finally:
+        engine.dispose()
 
 
 def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) -> None:

@@ -93,6 +93,8 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     second = run_py(own, outputs, *TINY)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "computed 0 tasks" in second.stdout
+    known = verdicts[0]["state"] in ("supported", "contradicted")
+    assert ("Known already" in second.stdout) == known
     assert "by 5 or more" in second.stdout
     page = (outputs / "reports" / sweep[:12] / "index.html").read_text("utf-8")
     assert "version 1 on" in page
@@ -101,6 +103,10 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     with engine.connect() as connection:
         assert len(connection.execute(select(tables.ablation)).all()) == 2
     engine.dispose()
+
+    promoted = davinci("promote", "mine", "--output-dir", str(outputs))
+    assert "chance to be the best" in promoted
+    assert "nothing is known of transfer" in promoted
 
     bare = subprocess.run(
         [sys.executable, "run.py", "--config-dir", str(own), "ablation=mine", *TINY],

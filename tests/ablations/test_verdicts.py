@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.ablations.studies import ablation, claim, study, verdicts
 
 from davinci.ablations.verdicts import claim_words, overall
+from davinci.platform.store.records import Run
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -167,6 +169,31 @@ def test_nothing_is_seldom_called_something(seeds: int, seed_sd: float) -> None:
         sweep = study({"old": 1.0, "new": 1.0}, draws, seeds=seeds, seed_sd=seed_sd)
         count += any(found.state == "supported" for found in verdicts(declared, sweep))
     assert count <= 200 * 0.05 + 3 * math.sqrt(200 * 0.05 * 0.95)
+
+
+def test_a_metric_at_its_floor_shows_nothing(build: SimpleNamespace) -> None:
+    draws = np.random.default_rng(0)
+
+    def guessing(share: float) -> list[Run]:
+        return [
+            build.run(
+                seed,
+                build.outcome(
+                    "ppl", "accuracy", draws.random(400) < share, chance=0.5, item_ids=ids
+                ),
+            )
+            for seed in range(5)
+        ]
+
+    ids = tuple(f"i{number}" for number in range(400))
+    declared = ablation(claim(metric="ppl/math", min_effect=0.2), arms=("L2", "new"))
+    floored = build.sweep(build.arm("L2", guessing(0.5)), build.arm("new", guessing(0.5)))
+    (found,) = verdicts(declared, floored)
+    assert found.state == "inconclusive"
+    assert "no arm scores above guessing" in found.reason
+    skilled = build.sweep(build.arm("L2", guessing(0.8)), build.arm("new", guessing(0.8)))
+    (found,) = verdicts(declared, skilled)
+    assert found.state == "contradicted"
 
 
 def test_claims_are_said_in_words() -> None:
