@@ -12,6 +12,9 @@ from davinci.platform.config.recipe import PROTOCOLS
 RULE_VERSION = 1
 """Of the rule in `verdicts`; a change of it makes every declaration a new version."""
 
+FIRST = 3
+"""Seeds before the first look of a race: fewer carry no claim."""
+
 Theme = Literal[
     "processing_depth",
     "training_dynamics",
@@ -106,8 +109,11 @@ def declare(plain: Mapping[str, Any]) -> Ablation:
     )
 
 
-def registered(ablation: Ablation, seeds: int, worlds: int) -> dict[str, Any]:
-    """Return what is dated before the first run; all but its `notes` is hashed."""
+def registered(ablation: Ablation, seeds: int, worlds: int, race: int = 0) -> dict[str, Any]:
+    """Return what is dated before the first run; all but its `notes` is hashed.
+
+    With `race`, claims are looked at after every seed, up to so many.
+    """
     notes = {name: getattr(ablation, name) for name in ("theme", "informs", "source", "sources")}
     return {
         "notes": {**notes, "sources": list(ablation.sources)},
@@ -122,6 +128,7 @@ def registered(ablation: Ablation, seeds: int, worlds: int) -> dict[str, Any]:
         "seeds": seeds,
         "worlds": worlds,
         "rule": RULE_VERSION,
+        **({"race": race} if race else {}),
     }
 
 

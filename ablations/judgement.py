@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from davinci.ablations.declaration import Ablation, restore
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.guard import Checked, certificate, check_arms, confounders
+from davinci.ablations.racing import judge_looks
 from davinci.ablations.verdicts import State, Verdict, judge, overall
 from davinci.platform.store.records import Registration, Sweep
 
@@ -40,7 +41,12 @@ def judge_sweep(sweep: Sweep, comparison: SweepComparison) -> Judgement | None:
         return None
     ablation = restore(sweep.registrations[-1].declared)
     checked = check_arms(ablation, sweep)
-    verdicts = judge(ablation, sweep, comparison, confounders(checked))
+    named = confounders(checked)
+    race = int(sweep.registrations[-1].declared.get("race", 0))
+    if race:
+        verdicts, _ = judge_looks(ablation, sweep, race, named)
+    else:
+        verdicts = judge(ablation, sweep, comparison, named)
     return Judgement(
         ablation=ablation,
         registrations=sweep.registrations,

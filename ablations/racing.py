@@ -9,19 +9,20 @@ before it has decided; sums of seeds are what looks have in common.
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from davinci.ablations.comparison import compare
 from davinci.ablations.contrasts import contrasts_of
-from davinci.ablations.declaration import Ablation
+from davinci.ablations.declaration import FIRST, Ablation
 from davinci.ablations.statistics.family import ALPHA
-from davinci.ablations.verdicts import Tests
+from davinci.ablations.verdicts import Evidence, Verdict, judge, raw_evidence
+from davinci.platform.store.records import Sweep
 
 Standing = Literal["supported", "contradicted", "open"]
-FIRST = 3
-"""Seeds before the first look: fewer carry no claim."""
 PATHS = 400_000
 """Simulated for the bounds, which are so exact to about two hundredths of their level."""
 
@@ -51,7 +52,7 @@ def nominal_levels(most: int, level: float = ALPHA) -> tuple[float, ...]:
     return tuple(found)
 
 
-def standing(tests: Tests, num_claims: int, num_seeds: int, most: int) -> Standing:
+def standing(tests: Evidence, num_claims: int, num_seeds: int, most: int) -> Standing:
     """Return what one look says of one of `num_claims` claims; the p-values are uncorrected."""
     if not FIRST <= num_seeds <= most:
         return "open"
@@ -59,6 +60,50 @@ def standing(tests: Tests, num_claims: int, num_seeds: int, most: int) -> Standi
     if tests.support < level:
         return "supported"
     return "contradicted" if tests.against < level else "open"
+
+
+def judge_looks(
+    ablation: Ablation, sweep: Sweep, most: int, confounders: Sequence[str] = ()
+) -> tuple[tuple[Verdict, ...], tuple[Standing, ...]]:
+    """Return the verdict on every claim at the look that decided it, and where each stands.
+
+    Looks are repeated from the sweep's own runs, so that they are the same whenever one asks.
+    """
+    standings: list[Standing] = ["open"] * len(ablation.claims)
+    verdicts: list[Verdict] = []
+    for num in range(FIRST, most + 1):
+        part = _first_seeds(sweep, num)
+        if verdicts and part == _first_seeds(sweep, num - 1):
+            break
+        comparison = compare(part)
+        tests = raw_evidence(ablation, part, comparison)
+        looked = judge(ablation, part, comparison, confounders)
+        verdicts = verdicts or list(looked)
+        for place, (test, verdict) in enumerate(zip(tests, looked, strict=True)):
+            if standings[place] != "open":
+                continue
+            standings[place] = standing(test, len(ablation.claims), num, most)
+            verdicts[place] = _at_look(verdict, standings[place], num, most)
+    return tuple(verdicts), tuple(standings)
+
+
+def _at_look(verdict: Verdict, stands: Standing, num: int, most: int) -> Verdict:
+    """Return a verdict as the bounds of its look have it, not those of a single one."""
+    if verdict.state == "void" or "can show nothing" in verdict.reason:
+        return verdict
+    when = f"after {num} of at most {most} seeds"
+    if stands == "open":
+        return replace(verdict, state="inconclusive", reason=f"open {when}")
+    return replace(verdict, state=stands, reason=f"decided {when}", settling=None)
+
+
+def _first_seeds(sweep: Sweep, num: int) -> Sweep:
+    """Return the sweep with the first `num` seeds of every arm."""
+    seeds = sorted({run.seed for arm in sweep.arms for run in arm.runs})[:num]
+    arms = tuple(
+        replace(arm, runs=tuple(run for run in arm.runs if run.seed in seeds)) for arm in sweep.arms
+    )
+    return replace(sweep, arms=arms)
 
 
 def arms_needed(ablation: Ablation, standings: Sequence[Standing]) -> tuple[str, ...]:

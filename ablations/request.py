@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import OmegaConf
 
-from davinci.ablations.declaration import Ablation, declare, registered
+from davinci.ablations.declaration import FIRST, Ablation, declare, registered
 from davinci.data_levels.sources.registry import WITH_ITEMS
 from davinci.platform.config.compose import Words, compose, parse
 from davinci.platform.config.errors import ConfigError, Problem
@@ -50,6 +50,12 @@ def request_ablation(
     given = {_key(word) for word in asked.fixed}
     fixed = [*(word for word in ablation.setting if _key(word) not in given), *asked.fixed]
     config = compose(loader, fixed, config_name)
+    race = int(config.sweep.race)
+    if race:
+        if race < FIRST:
+            rule = f"a race takes {FIRST} seeds before its first look."
+            raise ConfigError([Problem(field="sweep.race", value=str(race), rule=rule)])
+        fixed = [*(word for word in fixed if _key(word) != "seeds"), f"seeds={race}"]
     sweep: dict[str, Any] = OmegaConf.to_container(config.sweep, resolve=True)  # type: ignore[assignment]
     sweep |= {"name": ablation.name, "baseline": ablation.baseline}
     points = [dict(_pair(word) for word in arm) for arm in ablation.arms.values()]
@@ -58,7 +64,7 @@ def request_ablation(
     )
     _refuse_twins(ablation, request)
     _refuse_protocols(ablation, request)
-    declared = registered(ablation, int(config.seeds), int(config.worlds))
+    declared = registered(ablation, race or int(config.seeds), int(config.worlds), race)
     return replace(request, declared=declared)
 
 

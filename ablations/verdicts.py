@@ -41,7 +41,7 @@ from davinci.platform.store.records import Sweep
 State = Literal["supported", "contradicted", "inconclusive", "void"]
 
 
-class Tests(NamedTuple):
+class Evidence(NamedTuple):
     """P-values, on the scale of a two-sided test, of what speaks for a claim and against it."""
 
     support: float
@@ -82,26 +82,40 @@ def judge(
 
     `confounders` are the fields that void all of it.
     """
-    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
-    measured = []
-    for claim in ablation.claims:
-        scores = scores_of(claim.metric, comparison.headline)
-        effects = [effect_of(records, weights, scores) for weights in contrasts_of(ablation, claim)]
-        measured.append([_turned(effect, claim) for effect in effects])
-    tests = [_tests(claim, m) for claim, m in zip(ablation.claims, measured, strict=True)]
+    measured = _measured(ablation, sweep, comparison)
+    tests = [_evidence(claim, m) for claim, m in zip(ablation.claims, measured, strict=True)]
     support = correct([test.support for test in tests], "holm")
     against = correct([test.against for test in tests], "holm")
     found = []
     for number, claim in enumerate(ablation.claims):
         missing = _missing(ablation, claim, sweep)
         floored = _at_floor(ablation, claim, comparison)
-        corrected = Tests(support[number], against[number])
+        corrected = Evidence(support[number], against[number])
         found.append(
             _verdict(
                 ablation, claim, measured[number], corrected, missing, tuple(confounders), floored
             )
         )
     return tuple(found)
+
+
+def raw_evidence(ablation: Ablation, sweep: Sweep, comparison: SweepComparison) -> list[Evidence]:
+    """Return the tests of every claim, uncorrected; NaN where nothing can be tested."""
+    measured = _measured(ablation, sweep, comparison)
+    return [_evidence(claim, m) for claim, m in zip(ablation.claims, measured, strict=True)]
+
+
+def _measured(
+    ablation: Ablation, sweep: Sweep, comparison: SweepComparison
+) -> list[list[Effect | None]]:
+    """Return the effects of every claim, one for each of its contrasts."""
+    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
+    found = []
+    for claim in ablation.claims:
+        scores = scores_of(claim.metric, comparison.headline)
+        effects = [effect_of(records, weights, scores) for weights in contrasts_of(ablation, claim)]
+        found.append([_turned(effect, claim) for effect in effects])
+    return found
 
 
 def overall(verdicts: Sequence[Verdict]) -> State:
@@ -111,24 +125,24 @@ def overall(verdicts: Sequence[Verdict]) -> State:
     return verdicts[0].state
 
 
-def tests_of(effect: Effect, claim: Claim) -> Tests:
+def evidence_of(effect: Effect, claim: Claim) -> Evidence:
     """Return the tests of a difference that a claim is about, uncorrected.
 
     The effect counts in the claim's direction.
     """
     if not (effect.se > 0 and effect.df > 0):
-        return Tests(math.nan, math.nan)
+        return Evidence(math.nan, math.nan)
     least, t = claim.min_effect, stats.t(effect.df)
     differs = float(2 * t.sf(abs(effect.mean) / effect.se))
     below = float(t.cdf((effect.mean - least) / effect.se))  # small: less than `least`
     above = float(t.sf((effect.mean + least) / effect.se))  # small: more than `-least`
     if claim.expect == "equal":
-        return Tests(max(below, above), differs if abs(effect.mean) >= least else 1.0)
+        return Evidence(max(below, above), differs if abs(effect.mean) >= least else 1.0)
     if claim.expect == "best":
         beaten = float(2 * t.cdf(effect.mean / effect.se)) if effect.mean < 0 else 1.0
-        return Tests(differs if effect.mean > 0 else 1.0, beaten)
+        return Evidence(differs if effect.mean > 0 else 1.0, beaten)
     large_enough = effect.mean >= least
-    return Tests(differs if large_enough else 1.0, min(1.0, 2 * below))
+    return Evidence(differs if large_enough else 1.0, min(1.0, 2 * below))
 
 
 def _turned(effect: Effect | None, claim: Claim) -> Effect | None:
@@ -138,12 +152,12 @@ def _turned(effect: Effect | None, claim: Claim) -> Effect | None:
     return replace(effect, mean=-effect.mean, low=-effect.high, high=-effect.low)
 
 
-def _tests(claim: Claim, effects: Sequence[Effect | None]) -> Tests:
+def _evidence(claim: Claim, effects: Sequence[Effect | None]) -> Evidence:
     known = [effect for effect in effects if effect is not None]
     if len(known) < len(effects) or any(e.num_replicates < MIN_REPLICATES for e in known):
-        return Tests(math.nan, math.nan)
-    each = [tests_of(effect, claim) for effect in known]
-    return Tests(
+        return Evidence(math.nan, math.nan)
+    each = [evidence_of(effect, claim) for effect in known]
+    return Evidence(
         max(test.support for test in each),
         min(1.0, min(test.against for test in each) * len(each)),
     )
@@ -153,7 +167,7 @@ def _verdict(
     ablation: Ablation,
     claim: Claim,
     effects: Sequence[Effect | None],
-    p: Tests,
+    p: Evidence,
     missing: str,
     confounders: tuple[str, ...],
     floored: bool,
@@ -192,7 +206,7 @@ def _settling(claim: Claim, effect: Effect) -> Settling:
 
 
 def _state(
-    claim: Claim, effect: Effect | None, p: Tests, missing: str, confounders: tuple[str, ...]
+    claim: Claim, effect: Effect | None, p: Evidence, missing: str, confounders: tuple[str, ...]
 ) -> tuple[State, str]:
     if confounders:
         return "void", f"confounded by {', '.join(confounders)}"
@@ -208,7 +222,7 @@ def _state(
         return "contradicted", ""
     if math.isnan(p.support):
         return "inconclusive", "the interval is not known"
-    alone = tests_of(effect, claim)
+    alone = evidence_of(effect, claim)
     if claim.expect != "best" and min(alone) < ALPHA:
         return "inconclusive", "beyond chance by itself, but not as one of several claims"
     return "inconclusive", "the interval leaves both open"

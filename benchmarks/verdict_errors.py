@@ -19,10 +19,10 @@ from tests.ablations.studies import ablation, claim, study
 from davinci.ablations.alignment import outcomes_by_key
 from davinci.ablations.comparison import compare
 from davinci.ablations.contrasts import contrasts_of, effect_of, scores_of
-from davinci.ablations.declaration import Ablation
-from davinci.ablations.racing import FIRST, Standing, arms_needed, standing
+from davinci.ablations.declaration import FIRST, Ablation
+from davinci.ablations.racing import Standing, arms_needed, standing
 from davinci.ablations.statistics import Effect
-from davinci.ablations.verdicts import _turned, judge, tests_of
+from davinci.ablations.verdicts import _turned, evidence_of, judge
 from davinci.platform.store.records import Sweep
 
 ITEMS, MOST = 30, 10
@@ -61,7 +61,7 @@ def race(sweep: Sweep) -> tuple[list[Standing], int]:
         part = first_seeds(sweep, num)
         for place, one in enumerate(DECLARED.claims):
             if states[place] == "open":
-                found = tests_of(effect(part, DECLARED, place), one)
+                found = evidence_of(effect(part, DECLARED, place), one)
                 states[place] = standing(found, len(DECLARED.claims), num, MOST)
     return states, runs
 

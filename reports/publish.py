@@ -3,7 +3,9 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.config_loader import ConfigLoader
 from rich.console import Console
@@ -14,6 +16,9 @@ from davinci.platform.launch import launch, launch_search
 from davinci.platform.plan.points import Request, request_sweep, wants_sampler
 from davinci.platform.store.read import list_sweeps, load_sweep
 from davinci.platform.store.records import Sweep
+
+if TYPE_CHECKING:
+    from davinci.ablations.declaration import Ablation
 
 
 def run_and_publish(request: Request) -> int:
@@ -40,6 +45,8 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
     if (ablation := declared_in(words, loader, config_name)) is not None:
         request = request_ablation(ablation, words, loader, config_name)
         _say_answered(ablation.name, request)
+        if race := int((request.declared or {}).get("race", 0)):
+            return race_and_publish(ablation, request, race)
         return run_and_publish(request)
     if not wants_sampler(words, loader, config_name):
         return run_and_publish(request_sweep(words, loader, config_name))
@@ -47,6 +54,48 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
 
     search = request_search(words, loader, config_name)
     return launch_search(search, redact(_command()), Console(), publish)
+
+
+def race_and_publish(ablation: "Ablation", request: Request, most: int) -> int:
+    """Run an ablation seed by seed, without arms that are decided; return the exit code.
+
+    Raises:
+        ConfigError: As `launch`.
+    """
+    from davinci.ablations.declaration import FIRST
+    from davinci.ablations.racing import arms_needed, judge_looks
+
+    seeds = dict.fromkeys(ablation.arms, FIRST)
+    first = min(replicate.seed for arm in request.arms for replicate in arm.replicates)
+    needed: tuple[str, ...] = ()
+
+    def look(engine: Engine, sweep: Sweep, part: Request, console: Console) -> None:
+        nonlocal needed
+        _, standings = judge_looks(ablation, sweep, most)
+        needed = arms_needed(ablation, standings)
+        if not needed or max(seeds.values()) == most:
+            publish(engine, sweep, part, console)
+            return
+        write_reports(engine, sweep, part.runtime.output_dir / "reports")
+        console.print(
+            f"After {max(seeds.values())} of at most {most} seeds: claims {', '.join(standings)}; "
+            f"going on with {', '.join(needed)}.",
+            markup=False,
+            highlight=False,
+        )
+
+    while True:
+        arms = tuple(
+            replace(
+                arm,
+                replicates=tuple(r for r in arm.replicates if r.seed < first + seeds[arm.label]),
+            )
+            for arm in request.arms
+        )
+        code = launch(replace(request, arms=arms), redact(_command()), Console(), look)
+        if code or not needed or max(seeds.values()) == most:
+            return code
+        seeds |= dict.fromkeys(needed, max(seeds.values()) + 1)
 
 
 def _say_answered(name: str, request: Request) -> None:

@@ -118,6 +118,20 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     assert "an ablation has several arms: add -m" in bare.stderr
 
 
+def test_a_race_stops_where_its_claims_are_decided(tmp_path: Path) -> None:
+    own, outputs = declare(tmp_path / "conf", least=5.0), tmp_path / "outputs"
+    run = run_py(own, outputs, *TINY, "sweep.race=4", "evaluation.trajectory=[]")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "contradicted: bpb/math: math is better than even by 5 or more" in run.stdout
+    looked = re.search(r"After 3 of at most 4 seeds: claims contradicted, (\w+)", run.stdout)
+    assert looked or "decided after 3 of at most 4 seeds" in run.stdout
+    page = max((outputs / "reports").glob("*/index.html"), key=lambda path: path.stat().st_mtime)
+    assert "of at most 4 seeds" in page.read_text("utf-8")
+    refused = run_py(own, outputs, *TINY, "sweep.race=2")
+    assert refused.returncode == 2
+    assert "a race takes 3 seeds before its first look" in refused.stderr
+
+
 def test_the_catalogue_is_listed_and_shown_before_any_store(tmp_path: Path) -> None:
     listed = davinci("ablations", "--output-dir", str(tmp_path / "none"))
     assert "73 ablations with 251 arms, 0 of them run" in listed

@@ -282,7 +282,8 @@ class SweepConfig:
     (1 / 2^`fraction` of it). `zip` moves axes together (`data.level+mixture`), `exclude` drops
     points (`data.level=L0 mixture=*_heavy`), `points` lists them instead. `budget` (`3h`,
     `1e18FLOPs`, `50money`) does the runs that tell most and leaves the rest; `price_per_hour` is
-    that of a processor or GPU, in whatever currency.
+    that of a processor or GPU, in whatever currency. `race` is the most seeds of a declared
+    ablation that is looked at after every seed, and stops arms that are decided.
     """
 
     name: str = cosmetic()
@@ -294,6 +295,7 @@ class SweepConfig:
     fraction: int = runtime(1)
     budget: str = runtime("")
     price_per_hour: float = runtime(0.0)
+    race: int = runtime(0)
     dry_run: bool = runtime(False)
 
 
