@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from davinci.ablations.declaration import Ablation, Claim, declare
 from davinci.ablations.statistics import Effect
+from davinci.ablations.statistics.effects import detectable
 from davinci.ablations.verdicts import Verdict, claim_words
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.store import tables
@@ -25,8 +27,8 @@ CATALOGUE = Path(__file__).parent / "catalogue" / "ablation"
 class Finding:
     """One claim's verdict in one sweep, as it was recorded.
 
-    `content` has `metric`, `words`, `effect`, `low`, `high`, `p`, `num_replicates`, `scale` and
-    `reason`.
+    `content` has `metric`, `words`, `effect`, `low`, `high`, `p`, `se`, `num_replicates`, `scale`
+    and `reason`.
     """
 
     ablation: str
@@ -123,6 +125,36 @@ def answered(engine: Engine, name: str) -> list[Finding]:
     return [f for f in findings(engine, name) if f.number == 0 and f.state in settled]
 
 
+def expected_power(
+    engine: Engine, ablation: Ablation, num_replicates: int, num_parameters: int
+) -> list[str]:
+    """Return what a design can find, claim by claim, from the noise of earlier sweeps like it.
+
+    Like it are those of models of the same size, in the same metric: their standard errors, as if
+    of one replicate, and the middle one of them. Nothing is said of metrics without.
+    """
+    size = _short(num_parameters)
+    found = []
+    for number, claim in enumerate(ablation.claims, start=1):
+        noise = sorted(
+            f.content["se"] * math.sqrt(f.content["num_replicates"])
+            for f in findings(engine)
+            if f.content["metric"] == claim.metric
+            and f.content.get("se")
+            and f.content["scale"].startswith(f"{size} ")
+        )
+        if not noise or num_replicates < 2:
+            continue
+        se = noise[len(noise) // 2] / math.sqrt(num_replicates)
+        least = detectable(se, num_replicates - 1)
+        short = f", where {claim.min_effect:g} is claimed" if least > claim.min_effect else ""
+        found.append(
+            f"Claim {number}: {num_replicates} replicates find a difference of {least:.3g} with "
+            f"80 % power{short} (noise of {len(noise)} earlier effects)."
+        )
+    return found
+
+
 def _content(verdict: Verdict, baseline: str, scale: str) -> dict[str, Any]:
     effect: Effect | None = verdict.effect
     known = effect is not None and effect.low == effect.low
@@ -134,6 +166,7 @@ def _content(verdict: Verdict, baseline: str, scale: str) -> dict[str, Any]:
         "high": effect.high if effect and known else None,
         "p": verdict.support if verdict.support == verdict.support else None,
         "num_replicates": effect.num_replicates if effect else 0,
+        "se": effect.se if effect and effect.se == effect.se else None,
         "scale": scale,
         "reason": verdict.reason,
     }

@@ -44,7 +44,7 @@ def sweep_and_publish(words: Sequence[str], loader: ConfigLoader, config_name: s
 
     if (ablation := declared_in(words, loader, config_name)) is not None:
         request = request_ablation(ablation, words, loader, config_name)
-        _say_answered(ablation.name, request)
+        _say_known(ablation, request)
         if race := int((request.declared or {}).get("race", 0)):
             return race_and_publish(ablation, request, race)
         return run_and_publish(request)
@@ -98,9 +98,10 @@ def race_and_publish(ablation: "Ablation", request: Request, most: int) -> int:
         seeds |= dict.fromkeys(needed, max(seeds.values()) + 1)
 
 
-def _say_answered(name: str, request: Request) -> None:
-    """Say what earlier sweeps of an ablation concluded, where they did."""
-    from davinci.ablations.known import answered
+def _say_known(ablation: "Ablation", request: Request) -> None:
+    """Say what earlier sweeps of an ablation concluded, and what noise lets this one find."""
+    from davinci.ablations.known import answered, expected_power
+    from davinci.models.size import num_parameters
     from davinci.platform.config.places import sqlite_path
     from davinci.platform.store.open import check_store, engine_of
 
@@ -110,15 +111,16 @@ def _say_answered(name: str, request: Request) -> None:
     check_store(request.runtime.store_url)
     engine = engine_of(request.runtime.store_url)
     try:
-        for found in answered(engine, name)[:3]:
-            console = Console()
-            console.print(
-                f"Known already: {found.state}: {found.content['words']} "
-                f"({found.content['scale']}, {found.created}, sweep {found.sweep[:12]}).",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+        lines = [
+            f"Known already: {found.state}: {found.content['words']} "
+            f"({found.content['scale']}, {found.created}, sweep {found.sweep[:12]})."
+            for found in answered(engine, ablation.name)[:3]
+        ]
+        arm = request.arms[0]
+        size = num_parameters(arm.recipe.model)
+        lines += expected_power(engine, ablation, len(arm.replicates), size)
+        for line in lines:
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
     finally:
         engine.dispose()
 

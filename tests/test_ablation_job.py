@@ -95,6 +95,9 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     assert "computed 0 tasks" in second.stdout
     known = verdicts[0]["state"] in ("supported", "contradicted")
     assert ("Known already" in second.stdout) == known
+    assert "Claim 1: 3 replicates find a difference of" in second.stdout
+    assert "80 % power" in second.stdout
+    assert "80 % power" not in first.stdout, "nothing is known before the first sweep"
     assert "by 5 or more" in second.stdout
     page = (outputs / "reports" / sweep[:12] / "index.html").read_text("utf-8")
     assert "version 1 on" in page
