@@ -6,6 +6,7 @@ davinci ablations [show X]  the catalogue, and what is known of its questions
 davinci ablations paper     the papers' own claims, judged from what they printed
 davinci import TABLE        results of others, with a mapping file
 davinci promote ABLATION    which arms deserve a larger run, with the evidence
+davinci mixtures [SWEEP]    how scores answer to the mixture, and a proposal
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
@@ -70,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("name", help="of an ablation")
     promote.add_argument("--metric", default="bpb/mean", help="protocol/domain (bpb/mean)")
     promote.set_defaults(run=_promote)
+    mixtures = commands.add_parser("mixtures", help="how scores answer to the mixture")
+    mixtures.add_argument("sweeps", nargs="*", help="first digits of digests (the newest sweep)")
+    mixtures.add_argument("--metric", default="bpb/mean", help="protocol/domain (bpb/mean)")
+    mixtures.set_defaults(run=_mixtures)
     report = commands.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
     report.set_defaults(run=_report)
@@ -94,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="open the MLflow UI on the right database")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
-    of_store = [status, explain, ablations, others, promote, report, document, export]
+    of_store = [status, explain, ablations, others, promote, mixtures, report, document, export]
     of_store += [mlflow, merge, migrate]
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
@@ -187,6 +192,25 @@ def _promote(arguments: argparse.Namespace) -> int:
     if found is None:
         raise NothingThere(f"No run of {arguments.name} is scored in {arguments.metric}.")
     show_promotion(found, arguments.name, Console())
+    return 0
+
+
+def _mixtures(arguments: argparse.Namespace) -> int:
+    from davinci.ablations.declaration import check_metric
+    from davinci.platform.store.read import find_sweep, load_sweep
+    from davinci.reports.mixtures import response_of, show_response
+
+    if problems := check_metric("--metric", arguments.metric):
+        raise ConfigError(problems)
+    engine = _open(arguments)
+    try:
+        digests = [find_sweep(engine, start) for start in arguments.sweeps or [""]]
+        found = response_of([load_sweep(engine, digest) for digest in digests], arguments.metric)
+    except ValueError as error:
+        raise NothingThere(str(error)) from None
+    finally:
+        engine.dispose()
+    show_response(found, arguments.metric, Console())
     return 0
 
 

@@ -111,6 +111,11 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     assert "chance to be the best" in promoted
     assert "nothing is known of transfer" in promoted
 
+    few = [sys.executable, "-m", "davinci.reports.cli", "mixtures", "--output-dir", str(outputs)]
+    refused = subprocess.run(few, cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "5 mixtures or more, but 2 were run" in refused.stderr
+
     bare = subprocess.run(
         [sys.executable, "run.py", "--config-dir", str(own), "ablation=mine", *TINY],
         cwd=ROOT,
