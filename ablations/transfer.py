@@ -135,11 +135,14 @@ def _signs(values: Floats) -> Floats:
 class Proposal:
     """A recipe with the chance that it is the best at the scale where it was run.
 
-    `chance` counts draws of seeds; recipes that share it cannot be told apart yet.
+    `chance` counts draws of seeds; recipes that share it cannot be told apart yet. `expected` is
+    what new seeds would score: the best of many is lucky, too, so that scores are drawn towards
+    their mean by the share of their spread that is noise (Efron and Morris 1975).
     """
 
     name: str
     score: float
+    expected: float
     chance: float
 
 
@@ -158,11 +161,23 @@ def propose(scores: Mapping[str, Sequence[float]], seed: int = 0) -> tuple[Propo
     errors = np.array([spread / math.sqrt(len(values)) for values in scores.values()])
     draws = rng.normal(means, np.nan_to_num(errors), (NUM_DRAWS, len(names)))
     wins = np.bincount(draws.argmax(axis=1), minlength=len(names)) / NUM_DRAWS
+    expected = _shrunk(means, np.nan_to_num(errors))
     found = [
-        Proposal(name=name, score=float(mean), chance=float(chance))
-        for name, mean, chance in zip(names, means, wins, strict=True)
+        Proposal(name=name, score=float(mean), expected=float(new), chance=float(chance))
+        for name, mean, new, chance in zip(names, means, expected, wins, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: (-one.chance, -one.score, one.name)))
+
+
+def _shrunk(means: Floats, errors: Floats) -> Floats:
+    """Return what is left of every recipe's distance to the mean when noise is taken off."""
+    if len(means) < 4:  # three means say too little of their own spread
+        return means
+    noise = float(np.mean(errors**2))
+    spread = float(means.var(ddof=1)) * (len(means) - 1) / (len(means) - 3)
+    kept = max(0.0, 1 - noise / spread) if spread > 0 else 0.0
+    shrunk: Floats = means.mean() + kept * (means - means.mean())
+    return shrunk
 
 
 def _paired(groups: Sequence[Sequence[float]]) -> list[Sequence[float]]:

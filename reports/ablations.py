@@ -158,9 +158,11 @@ def show_promotion(found: Promotion, name: str, console: Console) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("arm")
     table.add_column("score", justify="right")
+    table.add_column("of new seeds", justify="right")
     table.add_column("chance to be the best", justify="right")
     for one in found.proposals:
-        table.add_row(one.name, number(one.score), f"{100 * one.chance:.0f} %")
+        chance = f"{100 * one.chance:.0f} %"
+        table.add_row(one.name, number(one.score), number(one.expected), chance)
     console.print(table)
     best = found.proposals[0]
     sure = "" if best.chance >= 0.95 else "; more seeds would tell it from the next"

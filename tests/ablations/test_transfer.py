@@ -46,6 +46,19 @@ def test_two_recipes_show_nothing() -> None:
         transfer({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.0, "c": 3.0})
 
 
+def test_the_luck_of_the_winner_is_taken_off() -> None:
+    rng = np.random.default_rng(3)
+    raw, corrected = [], []
+    for _ in range(300):
+        truth = rng.normal(0, 0.02, 8)
+        scores = {f"r{i}": rng.normal(t, 0.03, 3).tolist() for i, t in enumerate(truth)}
+        best = max(propose(scores), key=lambda one: one.score)
+        raw.append(best.score - truth[int(best.name[1:])])
+        corrected.append(best.expected - truth[int(best.name[1:])])
+    assert np.mean(raw) > 0.008
+    assert abs(np.mean(corrected)) < 0.4 * np.mean(raw)
+
+
 def test_the_best_recipe_is_proposed_with_its_chance() -> None:
     clear = propose({"a": [0.5, 0.51], "b": [0.7, 0.71], "c": [0.4, 0.41]})
     assert (clear[0].name, clear[0].chance) == ("b", 1.0)
