@@ -2,7 +2,7 @@
 
 The rule (version 1), for a claim that an arm is better by at least `min_effect`:
 
-* void: the arms differ in what is neither the factor nor accepted, or a run of theirs is missing;
+* void: the arms differ in what is neither the factor nor accepted, or one of them has failed;
 * supported: the difference is above 0 (two-sided, Holm over the ablation's claims, 5 %), and is
   `min_effect` or more;
 * contradicted: a difference of `min_effect` is excluded (one-sided test at 2.5 %, Holm likewise);
@@ -39,6 +39,9 @@ from davinci.ablations.statistics.family import ALPHA
 from davinci.platform.store.records import Sweep
 
 State = Literal["supported", "contradicted", "inconclusive", "void"]
+
+
+FAILED = "no finished run of"
 
 
 class Evidence(NamedTuple):
@@ -211,7 +214,7 @@ def _state(
     if confounders:
         return "void", f"confounded by {', '.join(confounders)}"
     if missing:
-        return "void", missing
+        return ("void" if missing.startswith(FAILED) else "inconclusive"), missing
     if effect is None:
         return "void", "no score of that metric is there in all arms"
     if effect.num_replicates < MIN_REPLICATES:
@@ -243,11 +246,18 @@ def _at_floor(ablation: Ablation, claim: Claim, comparison: SweepComparison) -> 
 
 
 def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:
-    """Return which arms of a claim have failed runs or none at all, in words."""
+    """Return which arms of a claim have no finished run, in words: failed, or not run yet."""
     named = {arm for weights in contrasts_of(ablation, claim) for arm in weights}
     done = {arm.label for arm in sweep.arms if any(run.state == "done" for run in arm.runs)}
     lacking = [arm for arm in ablation.arms if arm in named and arm not in done]
-    return f"no finished run of {', '.join(lacking)}" if lacking else ""
+    failed = [
+        arm.label
+        for arm in sweep.arms
+        if arm.label in lacking and (not arm.runs or any(r.state == "failed" for r in arm.runs))
+    ]
+    if failed:
+        return f"{FAILED} {', '.join(failed)}"
+    return f"not finished yet: {', '.join(lacking)}" if lacking else ""
 
 
 def claim_words(claim: Claim, baseline: str) -> str:

@@ -34,9 +34,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
-    """One sweep in the index; `href` is relative to the index's folder."""
+    """One sweep in the index; `href` is relative to the index's folder.
+
+    `verdict` is that of a declared ablation, "" for other sweeps.
+    """
 
     title: str
+    verdict: str
     axes: str
     num_arms: int
     num_runs: int
@@ -64,13 +68,15 @@ def render_sweep(sweep: Sweep, out: Path) -> Path:
 def index_entry(sweep: Sweep, href: str) -> IndexEntry:
     """Return a sweep's line in the index."""
     comparison = compare(sweep)
+    judgement = judge_sweep(sweep, comparison)
     return IndexEntry(
         title=question(sweep),
+        verdict=judgement.state if judgement else "",
         axes="; ".join(f"{axis}={','.join(values)}" for axis, values in sweep.axes.items()),
         num_arms=len(sweep.arms),
         num_runs=sum(arm.num_runs for arm in comparison.arms),
         num_done=sum(arm.num_done for arm in comparison.arms),
-        headline=comparison.sentences[0],
+        headline=claim_rows(judgement)[0].words if judgement else comparison.sentences[0],
         created=sweep.created,
         href=href,
     )

@@ -181,7 +181,9 @@ def axis_words(axis: str) -> str:
 
 
 def question(sweep: Sweep) -> str:
-    """Return what was varied, as a question."""
+    """Return the declared question, or what was varied, as one."""
+    if sweep.registrations:
+        return str(sweep.registrations[-1].declared["question"])
     axes = [
         f"{axis_words(axis)} ({', '.join(map(name, values))})"
         for axis, values in sweep.axes.items()

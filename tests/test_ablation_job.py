@@ -89,6 +89,10 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
         assert shown["registration"] == registered["digest"]
     assert page.index('id="verdict"') < page.index('id="summary"')
 
+    index = (outputs / "reports" / "index.html").read_text("utf-8")
+    assert "Does math in the mixture help math?" in index
+    assert f"badge {verdicts[0]['state']}" in index
+
     declare(own, least=5.0)
     second = run_py(own, outputs, *TINY)
     assert second.returncode == 0, second.stdout + second.stderr

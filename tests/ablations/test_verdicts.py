@@ -73,6 +73,9 @@ def test_confounders_and_missing_runs_void_it() -> None:
     (missing,) = verdicts(ablation(claim()), replace(sweep, arms=(old, failed)))
     assert missing.state == "void"
     assert missing.reason == "no finished run of new"
+    waiting = replace(new, runs=tuple(replace(run, state="planned") for run in new.runs))
+    (later,) = verdicts(ablation(claim()), replace(sweep, arms=(old, waiting)))
+    assert (later.state, later.reason) == ("inconclusive", "not finished yet: new")
     (unscored,) = verdicts(ablation(claim(metric="generative/math")), sweep)
     assert unscored.state == "void"
     assert overall([confounded]) == "void"

@@ -113,6 +113,7 @@ def test_the_index_shows_hostile_titles_as_text_and_an_empty_one_says_so(
         num_runs=1,
         num_done=0,
         headline=HOSTILE,
+        verdict="",
         created=HOSTILE,
         href="x/index.html",
     )
