@@ -17,7 +17,7 @@ from davinci.ablations.statistics import Effect, Paired, paired_effect
 from davinci.platform.store.records import Floats
 
 Weights = Mapping[str, float]
-"""Arm -> weight; they sum to 0, and the positive ones to 1."""
+"""Arm -> weight; they sum to 0. The effect is the weighted sum of the arms' scores."""
 Records = Mapping[str, Mapping[MetricKey, Replicates]]
 """Arm -> score -> records."""
 
@@ -31,7 +31,7 @@ class Signed(NamedTuple):
 def contrasts_of(ablation: Ablation, claim: Claim) -> tuple[Weights, ...]:
     """Return the contrasts of a claim: one, or for `best` one against every other arm."""
     if claim.contrast:
-        return (_scaled(claim.contrast),)
+        return (dict(claim.contrast),)
     if claim.trend:
         return (_trend(claim.trend),)
     if claim.expect == "best":
@@ -136,16 +136,8 @@ def _bounded(scores: Sequence[Signed], weights: Weights) -> bool:
     return shares and len(scores) == 1 and len(weights) == 2
 
 
-def _scaled(weights: Weights) -> Weights:
-    total = sum(weight for weight in weights.values() if weight > 0)
-    return {arm: weight / total for arm, weight in weights.items() if weight}
-
-
 def _trend(arms: Sequence[str]) -> Weights:
-    """Return the contrast that is the rise of the least-squares line over arms in order.
-
-    Positive weights do not sum to 1 here: a line through k points rises by the weighted sum.
-    """
+    """Return the contrast that is the rise of the least-squares line over arms in order."""
     places = np.arange(len(arms)) - (len(arms) - 1) / 2
     slopes = places / float(places @ places) * (len(arms) - 1)
     return {arm: float(w) for arm, w in zip(arms, slopes, strict=True) if abs(w) > 1e-12}
