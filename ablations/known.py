@@ -133,12 +133,12 @@ def expected_power(
     Like it are those of models of the same size, in the same metric: their standard errors, as if
     of one replicate, and the middle one of them. Nothing is said of metrics without.
     """
-    size = _short(num_parameters)
+    size, known = _short(num_parameters), findings(engine)
     found = []
     for number, claim in enumerate(ablation.claims, start=1):
         noise = sorted(
             f.content["se"] * math.sqrt(f.content["num_replicates"])
-            for f in findings(engine)
+            for f in known
             if f.content["metric"] == claim.metric
             and f.content.get("se")
             and f.content["scale"].startswith(f"{size} ")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from davinci.ablations.declaration import FIRST, Ablation, declare, registered
 from davinci.data_levels.sources.registry import WITH_ITEMS
@@ -50,6 +50,7 @@ def request_ablation(
     given = {_key(word) for word in asked.fixed}
     fixed = [*(word for word in ablation.setting if _key(word) not in given), *asked.fixed]
     config = compose(loader, fixed, config_name)
+    _refuse_designs(ablation, config)
     race = int(config.sweep.race)
     if race:
         if race < FIRST:
@@ -82,6 +83,20 @@ def _refuse_axes(ablation: Ablation, asked: Words) -> None:
         if _key(word) in swept:
             rule = f"is what the arms of {ablation.name} differ in."
             problems.append(Problem(field=_key(word), value=word.partition("=")[2], rule=rule))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _refuse_designs(ablation: Ablation, config: DictConfig) -> None:
+    """Refuse what would choose other points: an ablation has its arms."""
+    sweep = config.sweep
+    asked = {f"sweep.{name}": sweep[name] for name in ("zip", "exclude", "points", "baseline")}
+    asked["sweep.design"] = "" if sweep.design == "grid" else sweep.design
+    asked["search"] = config.search.sampler
+    rule = f"{ablation.name} has arms and a baseline of its own; leave this out."
+    problems = [
+        Problem(field=field, value=str(value), rule=rule) for field, value in asked.items() if value
+    ]
     if problems:
         raise ConfigError(problems)
 

@@ -73,6 +73,9 @@ def request_sweep(
             [Problem(field=key, value=str(v), rule=rule) for key, v in asked.intervals.items()]
         )
     sweep, config = first_point(asked, loader, config_name)
+    if sweep["race"]:
+        rule = "only a declared ablation has claims to race for: ablation=NAME."
+        raise ConfigError([Problem(field="sweep.race", value=str(sweep["race"]), rule=rule)])
     design = lay_out(asked.axes, _design(sweep))
     points = _complete(design.points, config, loader)
     return request_points(

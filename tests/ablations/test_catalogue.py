@@ -16,7 +16,7 @@ from davinci.platform.config.compose import config_loader
 from davinci.platform.config.errors import ConfigError
 from davinci.platform.config.identity import digest, plain
 from davinci.platform.config.schema import register_schema
-from davinci.platform.plan.points import Request
+from davinci.platform.plan.points import Request, request_sweep
 from davinci.platform.store.records import Arm, Sweep
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -128,11 +128,17 @@ def test_what_does_not_fit_an_ablation_is_refused(loader: ConfigLoader) -> None:
         (["seeds=1,2"], "has arms of its own"),
         (["data.level_of.code=L5"], "is what the arms of code_filter differ in"),
         (["evaluation=bpb"], "claims something of it, but it is not evaluated here"),
+        (["sweep.design=one_factor"], "has arms and a baseline of its own"),
+        (["sweep.points=['data.level=L2']"], "has arms and a baseline of its own"),
+        (["search=tpe"], "has arms and a baseline of its own"),
+        (["sweep.race=2"], "a race takes 3 seeds"),
     ):
         with pytest.raises(ConfigError, match=says):
             request_of("code_filter", loader, *words)
     with pytest.raises(ConfigError, match=r"nope.*Did you mean|there is no such option"):
         declared_in(["ablation=nope"], loader, "config")
+    with pytest.raises(ConfigError, match="only a declared ablation has claims to race for"):
+        request_sweep(["data.level=L2,L3", "sweep.race=5"], loader, "config")
     with pytest.raises(ConfigError, match="one ablation at a time"):
         declared_in(["ablation=code_filter,math_refinement"], loader, "config")
     with pytest.raises(ConfigError, match="rules and model: are the same recipe here"):
