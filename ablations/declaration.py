@@ -64,6 +64,25 @@ class Claim:
         """One domain, or `mean`."""
         return self.metric.partition("/")[2]
 
+    def words(self, baseline: str) -> str:
+        """Return what is claimed, as a sentence without its end."""
+        end = f"by {self.min_effect:g} or more"
+        if self.expect == "equal":
+            end = f"within {self.min_effect:g}"
+        if self.trend:
+            way = {"better": "improves", "worse": "gets worse", "equal": "stays level"}
+            return (
+                f"{self.metric} {way[self.expect]} from {self.trend[0]} to {self.trend[-1]} {end}"
+            )
+        if self.contrast:
+            parts = " ".join(_term(arm, weight) for arm, weight in self.contrast.items())
+            way = {"better": "is above 0", "worse": "is below 0", "equal": "is 0"}
+            return f"{self.metric}: {parts.removeprefix('+ ')} {way[self.expect]} {end}"
+        if self.expect == "best":
+            return f"{self.metric}: {self.arm} is the best of all arms"
+        to = "equal to" if self.expect == "equal" else f"{self.expect} than"
+        return f"{self.metric}: {self.arm} is {to} {self.against or baseline} {end}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
@@ -87,6 +106,12 @@ class Ablation:
         """The protocols that its claims are about."""
         named = {part for claim in self.claims for part in claim.protocol.split("-")}
         return tuple(protocol for protocol in PROTOCOLS if protocol in named)
+
+
+def _term(arm: str, weight: float) -> str:
+    """Return one arm of a contrast with its sign, and its weight unless that is 1."""
+    size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+    return f"{'+' if weight > 0 else '−'} {size}({arm})"
 
 
 def declare(plain: Mapping[str, Any]) -> Ablation:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 from davinci.ablations.declaration import Ablation, Claim, declare
 from davinci.ablations.statistics import Effect
 from davinci.ablations.statistics.effects import detectable
-from davinci.ablations.verdicts import Verdict, claim_words
+from davinci.ablations.verdicts import Verdict
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.store import tables
 from davinci.platform.store.records import Sweep
@@ -160,7 +160,7 @@ def _content(verdict: Verdict, baseline: str, scale: str) -> dict[str, Any]:
     known = effect is not None and effect.low == effect.low
     return {
         "metric": verdict.claim.metric,
-        "words": claim_words(verdict.claim, baseline),
+        "words": verdict.claim.words(baseline),
         "effect": effect.mean if effect else None,
         "low": effect.low if effect and known else None,
         "high": effect.high if effect and known else None,

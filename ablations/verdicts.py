@@ -2,7 +2,8 @@
 
 The rule (version 1), for a claim that an arm is better by at least `min_effect`:
 
-* void: the arms differ in what is neither the factor nor accepted, or one of them has failed;
+* void: the arms differ in what is neither the factor nor accepted, one of them has failed, or more
+  than a tenth of a benchmark's items stand in an arm's training data;
 * supported: the difference is above 0 (two-sided, Holm over the ablation's claims, 5 %), and is
   `min_effect` or more;
 * contradicted: a difference of `min_effect` is excluded (one-sided test at 2.5 %, Holm likewise);
@@ -36,12 +37,11 @@ from davinci.ablations.statistics import (
     num_replicates_to_settle,
 )
 from davinci.ablations.statistics.family import ALPHA
-from davinci.platform.store.records import Sweep
+from davinci.platform.store.records import Arm, Sweep
 
 State = Literal["supported", "contradicted", "inconclusive", "void"]
-
-
-FAILED = "no finished run of"
+MAX_DIRTY_FRAC = 0.1
+"""Of a benchmark's items that stand in an arm's training data; more voids claims about it."""
 
 
 class Evidence(NamedTuple):
@@ -74,6 +74,11 @@ class Verdict:
     settling: Settling | None = None
     reason: str = ""
 
+    @property
+    def decided(self) -> bool:
+        """Whether it is supported or contradicted."""
+        return self.state in ("supported", "contradicted")
+
 
 def judge(
     ablation: Ablation,
@@ -91,14 +96,13 @@ def judge(
     against = correct([test.against for test in tests], "holm")
     found = []
     for number, claim in enumerate(ablation.claims):
-        missing = _missing(ablation, claim, sweep)
-        floored = _at_floor(ablation, claim, comparison)
+        blocked = _blocked(ablation, claim, sweep, comparison, confounders)
         corrected = Evidence(support[number], against[number])
-        found.append(
-            _verdict(
-                ablation, claim, measured[number], corrected, missing, tuple(confounders), floored
-            )
-        )
+        verdict = _verdict(ablation, claim, measured[number], corrected, blocked)
+        if verdict.decided and _at_floor(ablation, claim, comparison):
+            reason = "no arm scores above guessing: the metric can show nothing"
+            verdict = replace(verdict, state="inconclusive", reason=reason)
+        found.append(verdict)
     return tuple(found)
 
 
@@ -171,18 +175,14 @@ def _verdict(
     claim: Claim,
     effects: Sequence[Effect | None],
     p: Evidence,
-    missing: str,
-    confounders: tuple[str, ...],
-    floored: bool,
+    blocked: tuple[State, str] | None,
 ) -> Verdict:
     known = [(effect.mean, place) for place, effect in enumerate(effects) if effect is not None]
     nearest = min(known)[1] if known else 0
     effect = effects[nearest] if known else None
     others = [arm for arm in ablation.arms if arm != claim.arm]
     rival = others[nearest] if claim.expect == "best" and known else ""
-    state, reason = _state(claim, effect, p, missing, confounders)
-    if floored and state in ("supported", "contradicted"):
-        state, reason = "inconclusive", "no arm scores above guessing: the metric can show nothing"
+    state, reason = blocked or _state(claim, effect, p)
     settling = _settling(claim, effect) if state == "inconclusive" and effect else None
     return Verdict(
         claim=claim,
@@ -208,13 +208,7 @@ def _settling(claim: Claim, effect: Effect) -> Settling:
     return num_replicates_to_settle(replace(effect, mean=gap))
 
 
-def _state(
-    claim: Claim, effect: Effect | None, p: Evidence, missing: str, confounders: tuple[str, ...]
-) -> tuple[State, str]:
-    if confounders:
-        return "void", f"confounded by {', '.join(confounders)}"
-    if missing:
-        return ("void" if missing.startswith(FAILED) else "inconclusive"), missing
+def _state(claim: Claim, effect: Effect | None, p: Evidence) -> tuple[State, str]:
     if effect is None:
         return "void", "no score of that metric is there in all arms"
     if effect.num_replicates < MIN_REPLICATES:
@@ -245,8 +239,16 @@ def _at_floor(ablation: Ablation, claim: Claim, comparison: SweepComparison) -> 
     return bool(cells) and all(cell.floor for cell in cells)
 
 
-def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:
-    """Return which arms of a claim have no finished run, in words: failed, or not run yet."""
+def _blocked(
+    ablation: Ablation,
+    claim: Claim,
+    sweep: Sweep,
+    comparison: SweepComparison,
+    confounders: Sequence[str],
+) -> tuple[State, str] | None:
+    """Return why a claim cannot be judged, whatever its scores are; None if it can."""
+    if confounders:
+        return "void", f"confounded by {', '.join(confounders)}"
     named = {arm for weights in contrasts_of(ablation, claim) for arm in weights}
     done = {arm.label for arm in sweep.arms if any(run.state == "done" for run in arm.runs)}
     lacking = [arm for arm in ablation.arms if arm in named and arm not in done]
@@ -256,34 +258,29 @@ def _missing(ablation: Ablation, claim: Claim, sweep: Sweep) -> str:
         if arm.label in lacking and (not arm.runs or any(r.state == "failed" for r in arm.runs))
     ]
     if failed:
-        return f"{FAILED} {', '.join(failed)}"
-    return f"not finished yet: {', '.join(lacking)}" if lacking else ""
+        return "void", f"no finished run of {', '.join(failed)}"
+    if lacking:
+        return "inconclusive", f"not finished yet: {', '.join(lacking)}"
+    for score in scores_of(claim.metric, comparison.headline):
+        for key, _ in score.parts:
+            share = dirty_frac([arm for arm in sweep.arms if arm.label in named], key.benchmark)
+            if share > MAX_DIRTY_FRAC:
+                dirty = f"{100 * share:.0f} % of the items of {key.benchmark}"
+                return "void", f"contaminated: {dirty} stand in the training data"
+    return None
 
 
-def claim_words(claim: Claim, baseline: str) -> str:
-    """Return what a claim says, as a sentence without its end."""
-    least = f"by {claim.min_effect:g} or more"
-    within = f"within {claim.min_effect:g}"
-    if claim.trend:
-        way = {"better": "improves", "worse": "gets worse", "equal": "stays level"}[claim.expect]
-        ends = f"from {claim.trend[0]} to {claim.trend[-1]}"
-        return f"{claim.metric} {way} {ends} {within if claim.expect == 'equal' else least}"
-    if claim.contrast:
-        parts = " ".join(
-            f"{'+' if weight > 0 else '−'} {_weight(weight)}({arm})"
-            for arm, weight in claim.contrast.items()
-        )
-        way = {"better": "is above 0", "worse": "is below 0", "equal": "is 0"}[claim.expect]
-        end = within if claim.expect == "equal" else least
-        return f"{claim.metric}: {parts.removeprefix('+ ')} {way} {end}"
-    if claim.expect == "best":
-        return f"{claim.metric}: {claim.arm} is the best of all arms"
-    other = claim.against or baseline
-    if claim.expect == "equal":
-        return f"{claim.metric}: {claim.arm} is equal to {other} {within}"
-    return f"{claim.metric}: {claim.arm} is {claim.expect} than {other} {least}"
-
-
-def _weight(weight: float) -> str:
-    """Return a weight as it stands before its arm; 1 is not written."""
-    return "" if abs(weight) == 1 else f"{abs(weight):g} "
+def dirty_frac(arms: Sequence[Arm], benchmark: str) -> float:
+    """Return the largest share of a benchmark's items that any finished run's corpora hold."""
+    most = 0.0
+    for run in (run for arm in arms for run in arm.runs if run.state == "done"):
+        found = [c.overlap for c in run.contamination if c.overlap.benchmark == benchmark]
+        items = {item for overlap in found for item in overlap.item_ids}
+        dirty = {
+            item
+            for overlap in found
+            for item, is_dirty in zip(overlap.item_ids, overlap.dirty.tolist(), strict=True)
+            if is_dirty
+        }
+        most = max(most, len(dirty) / len(items) if items else 0.0)
+    return most

@@ -11,7 +11,6 @@ from davinci.ablations.known import Finding, findings, names, read
 from davinci.ablations.paper.rejudge import Rejudged, rejudge
 from davinci.ablations.promotion import Promotion
 from davinci.ablations.transfer import Estimate
-from davinci.ablations.verdicts import claim_words
 from davinci.ablations.wording import count, interval, number
 
 NEVER = "not run"
@@ -61,7 +60,7 @@ def show_ablation(ablation: Ablation, engine: Engine | None, console: Console) -
     sweeps = list(dict.fromkeys((f.sweep, f.registration) for f in known))
     for number_, claim in enumerate(ablation.claims, start=1):
         paper = f" (paper: {claim.paper})" if claim.paper else ""
-        words = f"Claim {number_}: {claim_words(claim, ablation.baseline)}{paper}"
+        words = f"Claim {number_}: {claim.words(ablation.baseline)}{paper}"
         console.print(words, markup=False, highlight=False, soft_wrap=True)
     if not known:
         console.print("Nothing is known yet: it has not been run.", highlight=False)

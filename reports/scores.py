@@ -13,7 +13,6 @@ from davinci.ablations.findings import Cell, MetricComparison, ProtocolPair, Swe
 from davinci.ablations.judgement import Judgement
 from davinci.ablations.saturation import Saturation
 from davinci.ablations.signal import BenchmarkSignal
-from davinci.ablations.verdicts import claim_words
 from davinci.platform.store.records import Sweep
 
 Row = dict[str, str | int | float | bool | None]
@@ -140,7 +139,7 @@ def _verdicts(judgement: Judgement | None) -> list[Row]:
         {
             "ablation": judgement.ablation.name,
             "registration": judgement.registration.digest,
-            "claim": claim_words(verdict.claim, judgement.ablation.baseline),
+            "claim": verdict.claim.words(judgement.ablation.baseline),
             "metric": verdict.claim.metric,
             "state": verdict.state,
             "effect": _known(verdict.effect.mean) if verdict.effect else None,

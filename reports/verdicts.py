@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from davinci.ablations.judgement import Judgement
 from davinci.ablations.statistics import Effect
-from davinci.ablations.verdicts import Verdict, claim_words
+from davinci.ablations.verdicts import Verdict
 from davinci.ablations.wording import count, interval, number
 from davinci.reports.figures import Point, interval_panel
 from davinci.reports.palette import ArmStyle
@@ -29,7 +29,7 @@ def claim_rows(judgement: Judgement) -> tuple[ClaimRow, ...]:
     baseline = judgement.ablation.baseline
     return tuple(
         ClaimRow(
-            words=claim_words(verdict.claim, baseline),
+            words=verdict.claim.words(baseline),
             paper=verdict.claim.paper,
             state=verdict.state,
             effect=verdict.effect,

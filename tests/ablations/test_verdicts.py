@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from tests.ablations.studies import ablation, claim, study, verdicts
 
-from davinci.ablations.verdicts import claim_words, overall
-from davinci.platform.store.records import Run
+from davinci.ablations.verdicts import dirty_frac, overall
+from davinci.data_levels.contamination.record import Overlap
+from davinci.data_levels.contamination.settings import ContaminationRule
+from davinci.platform.store.records import Contamination, Run
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -79,6 +81,44 @@ def test_confounders_and_missing_runs_void_it() -> None:
     (unscored,) = verdicts(ablation(claim(metric="generative/math")), sweep)
     assert unscored.state == "void"
     assert overall([confounded]) == "void"
+
+
+def holding(num_dirty: int, num_items: int = 40) -> Contamination:
+    """Return what a corpus holds of the held-out math texts."""
+    nothing = np.zeros(num_items)
+    overlap = Overlap(
+        benchmark="held_out_math",
+        domain="math",
+        item_ids=tuple(f"0/{i}" for i in range(num_items)),
+        checkable=np.ones(num_items, dtype=bool),
+        question_overlap=nothing,
+        overlap=nothing,
+        coverage=nothing,
+        num_documents=(np.arange(num_items) < num_dirty).astype(np.int64),
+        examples={},
+        sources={},
+    )
+    return Contamination(
+        corpus_domain="math",
+        corpus_documents=1,
+        corpus_bytes=1,
+        rule=ContaminationRule(),
+        overlap=overlap,
+    )
+
+
+def test_a_benchmark_that_was_trained_on_decides_nothing() -> None:
+    sweep = study({"old": 1.0, "new": 0.5}, rng())
+    old, new = sweep.arms
+    for num_dirty, state in ((4, "supported"), (5, "void")):
+        runs = tuple(replace(run, contamination=(holding(num_dirty),)) for run in new.runs)
+        (found,) = verdicts(ablation(claim()), replace(sweep, arms=(old, replace(new, runs=runs))))
+        assert found.state == state
+        assert dirty_frac([replace(new, runs=runs)], "held_out_math") == num_dirty / 40
+    assert found.reason.startswith("contaminated: 12 % of the items of held_out_math")
+    elsewhere = ablation(claim(metric="bpb/code"))
+    (untouched,) = verdicts(elsewhere, replace(sweep, arms=(old, replace(new, runs=runs))))
+    assert untouched.state == "supported"
 
 
 def test_a_trend_is_the_rise_of_the_line() -> None:
@@ -200,14 +240,14 @@ def test_a_metric_at_its_floor_shows_nothing(build: SimpleNamespace) -> None:
 
 
 def test_claims_are_said_in_words() -> None:
-    assert claim_words(claim(min_effect=0.02), "old") == (
+    assert claim(min_effect=0.02).words("old") == (
         "bpb/math: new is better than old by 0.02 or more"
     )
-    assert claim_words(claim(expect="equal", against="x"), "old") == (
+    assert claim(expect="equal", against="x").words("old") == (
         "bpb/math: new is equal to x within 0.01"
     )
     trend = claim(arm="", trend=("a", "b", "c"), metric="bpb/mean")
-    assert claim_words(trend, "old") == "bpb/mean improves from a to c by 0.01 or more"
-    assert claim_words(claim(expect="best"), "old") == "bpb/math: new is the best of all arms"
+    assert trend.words("old") == "bpb/mean improves from a to c by 0.01 or more"
+    assert claim(expect="best").words("old") == "bpb/math: new is the best of all arms"
     contrast = claim(arm="", contrast={"a": 1.0, "b": -1.0, "c": -0.5, "d": 0.5})
-    assert claim_words(contrast, "a").startswith("bpb/math: (a) − (b) − 0.5 (c) + 0.5 (d)")
+    assert contrast.words("a").startswith("bpb/math: (a) − (b) − 0.5 (c) + 0.5 (d)")
