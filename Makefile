@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/python run.py -m data.level=L2,L5 mixture=math_heavy
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

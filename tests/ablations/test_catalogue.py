@@ -7,18 +7,22 @@ from pathlib import Path
 import pytest
 from hydra.core.config_loader import ConfigLoader
 
-from davinci.ablations.declaration import THEMES
+from davinci.ablations.declaration import THEMES, Ablation, declare, restore
 from davinci.ablations.guard import check_arms, confounders
 from davinci.ablations.known import names, read
 from davinci.ablations.request import declared_in, request_ablation
 from davinci.data_levels.sources.pool.entries import entry_names
 from davinci.platform.config.compose import config_loader
 from davinci.platform.config.errors import ConfigError
+from davinci.platform.config.factored import compose_points
 from davinci.platform.config.identity import digest, plain
+from davinci.platform.config.recipe import Recipe
+from davinci.platform.config.resolve import resolve_plain, to_plain
 from davinci.platform.config.schema import register_schema
 from davinci.platform.plan.points import Request, request_sweep
 from davinci.platform.store.records import Arm, Sweep
 
+pytestmark = pytest.mark.slow
 CONF = Path(__file__).resolve().parents[2] / "conf"
 SCALES = ("nano", "20m", "1b", "3b")
 PAPER_STUDIES = {
@@ -44,28 +48,28 @@ def request_of(name: str, loader: ConfigLoader, *words: str) -> Request:
     return request_ablation(ablation, every, loader, "config")
 
 
-def sweep_of(request: Request) -> Sweep:
-    """Return a sweep of the request's arms, before any run."""
-    arms = tuple(
-        Arm(
-            label=arm.label,
-            recipe=digest(arm.recipe),
-            choices=arm.choices,
-            overrides=arm.overrides,
-            config=plain(arm.recipe),
-            runs=(),
-        )
-        for arm in request.arms
+def arm_of(label: str, choices: dict[str, str], words: tuple[str, ...], recipe: Recipe) -> Arm:
+    """Return an arm before any run."""
+    return Arm(
+        label=label,
+        recipe=digest(recipe),
+        choices=choices,
+        overrides=words,
+        config=plain(recipe),
+        runs=(),
     )
+
+
+def sweep_of(declared: Ablation, arms: list[Arm]) -> Sweep:
     return Sweep(
         digest="d",
-        name=request.name,
+        name=declared.name,
         command="",
         created="",
-        axes=request.axes,
-        fixed=request.fixed,
-        baseline=request.baseline,
-        arms=arms,
+        axes={},
+        fixed=(),
+        baseline=declared.baseline,
+        arms=tuple(arms),
         corpora={},
         provenance={},
     )
@@ -90,16 +94,36 @@ def test_every_arm_composes_at_every_scale_and_differs_in_the_factor_alone(
     name: str, loader: ConfigLoader
 ) -> None:
     declared = read(name)
+    points = [
+        {"scale": scale, **dict(word.split("=", 1) for word in words)}
+        for scale in SCALES
+        for words in declared.arms.values()
+    ]
+    fixed = [f"ablation={name}", *declared.setting]
+    composed = iter(compose_points(loader, fixed, points, "config", to_plain))
     for scale in SCALES:
-        request = request_of(name, loader, f"scale={scale}")
-        assert tuple(arm.label for arm in request.arms) == tuple(declared.arms)
-        assert request.baseline == declared.baseline
-        assert request.declared is not None
-        assert request.declared["claims"]
-        checked = check_arms(declared, sweep_of(request))
+        arms = []
+        for label, words in declared.arms.items():
+            found = next(composed)
+            assert not isinstance(found, ConfigError), (scale, label, str(found))
+            assert declare(found["ablation"]) == declared
+            choices = dict(word.split("=", 1) for word in words)
+            arms.append(arm_of(label, choices, words, resolve_plain(found).recipe))
+        assert len({arm.recipe for arm in arms}) == len(arms), "two arms are the same"
+        checked = check_arms(declared, sweep_of(declared, arms))
         assert checked, "its arms do not differ"
         assert confounders(checked) == ()
-    assert declared_in([f"ablation={name}"], loader, "config") == declared
+
+
+@pytest.mark.parametrize("name", names()[::7])
+def test_an_ablation_is_asked_for_by_its_name(name: str, loader: ConfigLoader) -> None:
+    declared = read(name)
+    request = request_of(name, loader, "scale=1b")
+    assert tuple(arm.label for arm in request.arms) == tuple(declared.arms)
+    assert request.baseline == declared.baseline
+    assert request.name == name
+    assert request.declared is not None
+    assert restore(request.declared) == declared
 
 
 @pytest.fixture(scope="module")

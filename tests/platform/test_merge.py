@@ -28,7 +28,7 @@ SMALL = (
 )
 USAGE = Usage(wall_s=1.0, cpu_s=1.0, max_rss_bytes=2**33)
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 
 def run_py(output_dir: Path, *words: str) -> str:

@@ -34,7 +34,7 @@ SMALL = (
 )
 RATES = "scale.lr_peak=tag(log,interval(1e-3,3e-2))"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
