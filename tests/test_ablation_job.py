@@ -14,7 +14,7 @@ from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = ("scale.tokens=24576", "data.documents=150", "evaluation.max_items=12", "store.mlflow=false")
+TINY = ("scale.tokens=8192", "data.documents=80", "evaluation.max_items=6", "store.mlflow=false")
 OWN = """
 name: mine
 theme: mixture_design

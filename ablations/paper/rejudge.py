@@ -26,6 +26,7 @@ from davinci.ablations.statistics.family import ALPHA
 from davinci.platform.evaluation.harness.suite import suite
 
 OnItems = Literal["beyond", "within", "opposite", "unknown"]
+State = Literal["inconclusive", "contradicted", "void"]
 AGGREGATES = {"Avg-General": "general", "Avg-Code": "code", "Avg-Science": "science"}
 SAME_TOKENS_FRAC = 0.005
 EQUAL_POINTS = 0.6
@@ -72,7 +73,7 @@ class Rejudged:
     se: float | None
     p: float
     on_items: OnItems
-    state: Literal["inconclusive", "contradicted", "void"]
+    state: State
     holds: bool | None
     reason: str
 
@@ -128,6 +129,7 @@ def _judged(
     claim: PaperClaim, effect: float | None, se: float | None, p: float, holds: bool | None
 ) -> Rejudged:
     on_items: OnItems = "unknown"
+    state: State = "inconclusive"
     if effect is not None and not math.isnan(p):
         on_items = "within" if p >= ALPHA else "beyond" if effect > 0 else "opposite"
         if claim.direction == "approx_equal" and on_items == "beyond":
@@ -152,7 +154,7 @@ def _judged(
         se=se,
         p=p,
         on_items=on_items,
-        state=state,  # type: ignore[arg-type]
+        state=state,
         holds=holds,
         reason=reason,
     )
