@@ -136,6 +136,13 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_words_of_the_command_line_take_the_place_of_the_setting(loader: ConfigLoader) -> None:
+    request = request_of("qa_masking", loader, "curriculum=anneal")
+    first, last = request.arms[0].recipe.stages
+    assert last.tokens == pytest.approx(0.1 * (first.tokens + last.tokens), rel=0.01)
+    assert sum(word.startswith("curriculum=") for word in request.fixed) == 1
+
+
 POOL = [name for name in names() if "davinci" in read(name).sources]
 
 

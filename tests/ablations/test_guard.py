@@ -153,6 +153,22 @@ def test_an_accepted_difference_is_marked_with_its_reason(loader: ConfigLoader) 
     assert "what was accepted: data.source.documents" in certificate(declared, checked)
 
 
+def test_a_field_that_another_axis_changes_too_is_confounded() -> None:
+    sweep = study({"old": 1.0, "new": 1.0, "third": 1.0}, np.random.default_rng(0), items=4)
+    choices = (
+        {"data.level": "L2"},
+        {"data.level": "L3"},
+        {"data.level": "L2", "data.level_of.math": "L4"},
+    )
+    arms = tuple(
+        replace(arm, choices=chosen, config={"data": {"levels": {"math": level}}})
+        for arm, chosen, level in zip(sweep.arms, choices, ("L2", "L3", "L4"), strict=True)
+    )
+    declared = ablation(claim(), arms=("old", "new", "third"))
+    named = confounders(check_arms(declared, replace(sweep, arms=arms)))
+    assert named == ("data.levels.math",)
+
+
 def test_runs_that_turned_out_otherwise_are_seen() -> None:
     sweep = study({"old": 1.0, "new": 1.0}, np.random.default_rng(0), items=4)
     old, new = sweep.arms
