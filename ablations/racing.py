@@ -19,7 +19,7 @@ from davinci.ablations.comparison import compare
 from davinci.ablations.contrasts import contrasts_of
 from davinci.ablations.declaration import FIRST, Ablation
 from davinci.ablations.statistics.family import ALPHA
-from davinci.ablations.verdicts import Evidence, Verdict, judge, raw_evidence
+from davinci.ablations.verdicts import AT_FLOOR, Evidence, Verdict, judge, raw_evidence
 from davinci.platform.store.records import Sweep
 
 Standing = Literal["supported", "contradicted", "open"]
@@ -89,7 +89,7 @@ def judge_looks(
 
 def _at_look(verdict: Verdict, stands: Standing, num: int, most: int) -> Verdict:
     """Return a verdict as the bounds of its look have it, not those of a single one."""
-    if verdict.state == "void" or "can show nothing" in verdict.reason:
+    if verdict.state == "void" or verdict.reason == AT_FLOOR:
         return verdict
     when = f"after {num} of at most {most} seeds"
     if stands == "open":

@@ -40,6 +40,7 @@ from davinci.ablations.statistics.family import ALPHA
 from davinci.platform.store.records import Arm, Sweep
 
 State = Literal["supported", "contradicted", "inconclusive", "void"]
+AT_FLOOR = "no arm scores above guessing: the metric can show nothing"
 MAX_DIRTY_FRAC = 0.1
 """Of a benchmark's items that stand in an arm's training data; more voids claims about it."""
 
@@ -100,8 +101,7 @@ def judge(
         corrected = Evidence(support[number], against[number])
         verdict = _verdict(ablation, claim, measured[number], corrected, blocked)
         if verdict.decided and _at_floor(ablation, claim, comparison):
-            reason = "no arm scores above guessing: the metric can show nothing"
-            verdict = replace(verdict, state="inconclusive", reason=reason)
+            verdict = replace(verdict, state="inconclusive", reason=AT_FLOOR)
         found.append(verdict)
     return tuple(found)
 
