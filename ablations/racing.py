@@ -73,7 +73,7 @@ def judge_looks(
     verdicts: list[Verdict] = []
     for num in range(FIRST, most + 1):
         part = _first_seeds(sweep, num)
-        if verdicts and part == _first_seeds(sweep, num - 1):
+        if verdicts and ("open" not in standings or part == _first_seeds(sweep, num - 1)):
             break
         comparison = compare(part)
         tests = raw_evidence(ablation, part, comparison)

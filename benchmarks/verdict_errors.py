@@ -12,18 +12,13 @@ design has 10.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from tests.ablations.studies import ablation, claim, study
 
-from davinci.ablations.alignment import outcomes_by_key
 from davinci.ablations.comparison import compare
-from davinci.ablations.contrasts import contrasts_of, effect_of, scores_of
-from davinci.ablations.declaration import FIRST, Ablation
-from davinci.ablations.racing import Standing, arms_needed, standing
-from davinci.ablations.statistics import Effect
-from davinci.ablations.verdicts import _turned, evidence_of, judge
+from davinci.ablations.racing import Standing, judge_looks
+from davinci.ablations.verdicts import judge
 from davinci.platform.store.records import Sweep
 
 ITEMS, MOST = 30, 10
@@ -35,36 +30,11 @@ DESIGNS: Mapping[str, tuple[float, float]] = {
 DECLARED = ablation(claim(metric="bpb/mean", min_effect=0.04), claim(min_effect=0.04))
 
 
-def effect(sweep: Sweep, declared: Ablation, number: int = 0) -> Effect:
-    """Return the effect of one claim."""
-    records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
-    one = declared.claims[number]
-    scores = scores_of(one.metric, compare(sweep).headline)
-    found = _turned(effect_of(records, contrasts_of(declared, one)[0], scores), one)
-    assert found is not None
-    return found
-
-
-def first_seeds(sweep: Sweep, num: int) -> Sweep:
-    """Return the sweep with the first seeds of every arm."""
-    return replace(sweep, arms=tuple(replace(arm, runs=arm.runs[:num]) for arm in sweep.arms))
-
-
-def race(sweep: Sweep) -> tuple[list[Standing], int]:
+def race(sweep: Sweep) -> tuple[tuple[Standing, ...], int]:
     """Return where the claims stand in the end, and how many runs that took."""
-    states: list[Standing] = ["open"] * len(DECLARED.claims)
-    runs = 0
-    for num in range(FIRST, MOST + 1):
-        needed = arms_needed(DECLARED, states)
-        if not needed:
-            break
-        runs += len(needed) * (FIRST if num == FIRST else 1)
-        part = first_seeds(sweep, num)
-        for place, one in enumerate(DECLARED.claims):
-            if states[place] == "open":
-                found = evidence_of(effect(part, DECLARED, place), one)
-                states[place] = standing(found, len(DECLARED.claims), num, MOST)
-    return states, runs
+    verdicts, standings = judge_looks(DECLARED, sweep, MOST)
+    looked = [v.effect.num_replicates for v in verdicts if v.effect is not None]
+    return standings, len(sweep.arms) * (MOST if "open" in standings else max(looked))
 
 
 def share(count: int, of: int) -> str:
