@@ -9,7 +9,7 @@ from davinci.data_levels.document import DOMAINS
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.config.recipe import PROTOCOLS
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Of the rule in `verdicts`; a change of it makes every declaration a new version."""
 
 FIRST = 3

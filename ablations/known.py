@@ -131,21 +131,21 @@ def expected_power(
     """Return what a design can find, claim by claim, from the noise of earlier sweeps like it.
 
     Like it are those of models of the same size, in the same metric: their standard errors, as if
-    of one replicate, and the middle one of them. Nothing is said of metrics without.
+    of one replicate, and their mean square. Nothing is said of metrics without.
     """
     size, known = _short(num_parameters), findings(engine)
     found = []
     for number, claim in enumerate(ablation.claims, start=1):
-        noise = sorted(
-            f.content["se"] * math.sqrt(f.content["num_replicates"])
+        noise = [
+            f.content["se"] ** 2 * f.content["num_replicates"]
             for f in known
             if f.content["metric"] == claim.metric
             and f.content.get("se")
             and f.content["scale"].startswith(f"{size} ")
-        )
+        ]
         if not noise or num_replicates < 2:
             continue
-        se = noise[len(noise) // 2] / math.sqrt(num_replicates)
+        se = math.sqrt(sum(noise) / len(noise) / num_replicates)
         least = detectable(se, num_replicates - 1)
         short = f", where {claim.min_effect:g} is claimed" if least > claim.min_effect else ""
         found.append(

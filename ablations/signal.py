@@ -16,7 +16,7 @@ import numpy as np
 
 from davinci.ablations.alignment import MetricKey, Replicates, checkpoints, outcomes_by_key
 from davinci.ablations.findings import SweepComparison
-from davinci.ablations.statistics.effects import detectable
+from davinci.ablations.statistics.effects import detectable, unbiased
 from davinci.platform.store.records import Outcomes, Run, Sweep
 
 NUM_LATE_CHECKPOINTS = 5
@@ -114,7 +114,7 @@ def _signal(
         item_se=float(np.mean([_item_se(outcomes) for outcomes in every])),
         signal_sd=signal_sd,
         signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
-        min_detectable=detectable(se, df, 0.95) if df else math.nan,
+        min_detectable=detectable(unbiased(se, df), df) if df else math.nan,
         monotonicity=_monotonicity(key, runs),
         above_chance=_above_chance(every),
         spread=float(means.max() - means.min()),

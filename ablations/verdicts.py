@@ -1,6 +1,7 @@
 """From declared claims to computed verdicts; nobody types one in.
 
-The rule (version 1), for a claim that an arm is better by at least `min_effect`:
+The rule, for a claim that an arm is better by at least `min_effect` (version 2: since then the
+intervals follow the means of the seeds more closely, see `statistics/variance.py`):
 
 * void: the arms differ in what is neither the factor nor accepted, one of them has failed, or more
   than a tenth of a benchmark's items stand in an arm's training data;

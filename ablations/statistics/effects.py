@@ -1,11 +1,13 @@
 """Differences between arms and scores of single arms, as intervals that say what they cover."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scipy import stats
+import numpy as np
+from scipy import optimize, stats
 
 from davinci.ablations.statistics.variance import (
     Block,
@@ -124,7 +126,7 @@ def paired_effect(
         num_worlds=found.num_worlds,
         num_items=found.num_items,
         num_clusters=found.num_clusters,
-        min_detectable=detectable(se, found.df, confidence),
+        min_detectable=detectable(unbiased(se, found.df), found.df, confidence),
         scope=found.scope,
         components=found.components,
         confidence=confidence,
@@ -163,10 +165,47 @@ def arm_score(worlds: Sequence[Block], *, bounded: bool = False, confidence: flo
 
 
 def detectable(se: float, df: float, confidence: float = 0.95) -> float:
-    """Return the smallest true difference found with 80 % power at this standard error."""
+    """Return the smallest true difference that a t test finds with 80 % power (noncentral t).
+
+    `se` is the true standard error; of an observed one, `unbiased`.
+    """
     if not (math.isfinite(se) and df > 0):
         return float("nan")
-    return float(_quantile(confidence, df) + stats.t.ppf(POWER, df)) * se
+    inverses, found = _power_table(confidence)
+    return float(np.interp(1 / df, inverses, found)) * se
+
+
+def unbiased(se: float, df: float) -> float:
+    """Return a standard error without its bias: from few degrees of freedom it is too small.
+
+    Source: the mean of the chi distribution.
+    """
+    if not df > 0:
+        return float("nan")
+    return se / (math.sqrt(2 / df) * math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)))
+
+
+@functools.cache
+def _power_table(confidence: float) -> tuple[Floats, Floats]:
+    """Return 1/df, rising, and the least differences in units of the standard error.
+
+    Between them the curve is all but straight.
+    """
+    inverses = np.concatenate([np.linspace(0, 0.5, 26)[1:], np.linspace(0.5, 1, 21)[1:]])
+    found = []
+    for df in 1 / inverses:
+        bound = _quantile(confidence, float(df))
+        near = bound + float(stats.t.ppf(POWER, df))
+        found.append(
+            optimize.brentq(
+                lambda size, df=df, bound=bound: stats.nct.sf(bound, df, size) - POWER,
+                0.5 * near,
+                2 * near,
+                xtol=1e-6,
+            )
+        )
+    limit = float(stats.norm.ppf(0.5 + confidence / 2) + stats.norm.ppf(POWER))
+    return np.concatenate([[0.0], inverses]), np.concatenate([[limit], found])
 
 
 def _wilson(found: Estimate, quantile: float) -> tuple[float, float]:

@@ -26,7 +26,7 @@ def two_protocols(
     ("ppl", "free", "kind", "said"),
     [
         ((0.1, 0.9), (0.9, 0.1), "reversal", "Reversal in math"),
-        ((0.52, 0.48), (0.1, 0.9), "swing", "Swing in math"),
+        ((0.51, 0.49), (0.1, 0.9), "swing", "Swing in math"),
         ((0.52, 0.48), (0.48, 0.52), "unresolved", ""),
         ((0.1, 0.9), (0.1, 0.9), "unresolved", ""),
         ((0.3, 0.5), (0.0, 1.0), "apart", ""),

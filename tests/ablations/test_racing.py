@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.ablations.studies import ablation, claim, study
 
-from davinci.ablations.racing import arms_needed, judge_looks, nominal_levels, standing
+from davinci.ablations.racing import arms_needed, judge_looks, look, nominal_levels
 from davinci.ablations.verdicts import Evidence
 
 MOST = 8
@@ -27,14 +27,28 @@ def test_the_levels_add_up_to_the_level() -> None:
     assert (p_values < np.array(levels)).any(axis=1).mean() == pytest.approx(0.05, abs=0.003)
 
 
+def one_look(*tests: Evidence, num_seeds: int = 5) -> tuple[str, ...]:
+    return look(tests, ["open"] * len(tests), num_seeds, 10)
+
+
 def test_one_look_decides_by_its_own_bound() -> None:
     bound = nominal_levels(10)[2]
-    assert standing(Evidence(bound * 0.9, 1.0), 1, 5, 10) == "supported"
-    assert standing(Evidence(bound * 1.1, 1.0), 1, 5, 10) == "open"
-    assert standing(Evidence(1.0, bound * 0.9), 1, 5, 10) == "contradicted"
-    assert standing(Evidence(bound * 0.9, 1.0), 2, 5, 10) == "open", "two claims share the level"
-    assert standing(Evidence(0.0, 1.0), 1, 2, 10) == "open", "there is no look yet"
-    assert standing(Evidence(math.nan, math.nan), 1, 5, 10) == "open"
+    assert one_look(Evidence(bound * 0.9, 1.0)) == ("supported",)
+    assert one_look(Evidence(bound * 1.1, 1.0)) == ("open",)
+    assert one_look(Evidence(1.0, bound * 0.9)) == ("contradicted",)
+    assert one_look(Evidence(0.0, 1.0), num_seeds=2) == ("open",), "there is no look yet"
+    assert one_look(Evidence(math.nan, math.nan)) == ("open",)
+
+
+def test_claims_share_the_level_and_a_decided_one_leaves_its_own() -> None:
+    bound = nominal_levels(10)[2]
+    near, far = Evidence(bound * 0.9, 1.0), Evidence(1.0, 1.0)
+    assert one_look(near, far) == ("open", "open")
+    assert one_look(near, Evidence(0.0, 1.0)) == ("supported", "supported")
+    assert look([near, far], ["open", "supported"], 5, 10) == ("supported", "supported")
+    against = Evidence(1.0, 0.0)
+    assert one_look(near, against) == ("open", "contradicted"), "of the other kind: no share"
+    assert look([far, near], ["supported", "open"], 5, 10)[0] == "supported", "it stays decided"
 
 
 def test_only_arms_of_open_claims_go_on() -> None:

@@ -15,6 +15,7 @@ from davinci.ablations.statistics import (
     num_replicates_to_settle,
     paired_effect,
 )
+from davinci.ablations.statistics.effects import detectable
 from davinci.ablations.statistics.family import Method
 
 approx = pytest.approx
@@ -148,10 +149,22 @@ def test_arms_that_answer_alike_differ_by_nothing() -> None:
     assert effect.high == approx(stats.t.ppf(0.975, 39) * math.sqrt(2 / (40 * 39)))
 
 
-def test_minimum_detectable_effect_is_both_quantiles_times_the_standard_error() -> None:
-    effect = paired_effect([paired(np.array([[1.0], [2.0], [3.0]]))])
-    expected = (stats.t.ppf(0.975, 2) + stats.t.ppf(0.8, 2)) * math.sqrt(1 / 3)
-    assert effect.min_detectable == approx(expected)
+@pytest.mark.parametrize("num_seeds", [2, 3, 5, 10, 30])
+def test_a_true_difference_of_the_minimum_detectable_effect_is_found_with_80_percent(
+    num_seeds: int,
+) -> None:
+    least = detectable(1.0, num_seeds - 1)
+    bound = stats.t.ppf(0.975, num_seeds - 1)
+    assert stats.nct.sf(bound, num_seeds - 1, least) == approx(0.8, abs=5e-4)
+
+
+def test_the_promise_of_three_seeds_is_right_on_average() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0.0, math.sqrt(3.0), size=(4000, 3))  # true standard error of the mean: 1
+    promised = [paired_effect([paired(values[:, None])]).min_detectable for values in rows[:1000]]
+    assert np.mean(promised) == approx(detectable(1.0, 2), rel=0.06)
+    found = stats.ttest_1samp(rows + detectable(1.0, 2), 0.0, axis=1).pvalue < 0.05
+    assert found.mean() == approx(0.8, abs=0.02)
 
 
 def test_the_number_of_seeds_that_settles_it_is_the_smallest_sufficient_one() -> None:
@@ -159,8 +172,7 @@ def test_the_number_of_seeds_that_settles_it_is_the_smallest_sufficient_one() ->
     settling = num_replicates_to_settle(paired_effect([paired(rows)]))
     assert settling.num is not None
     needed = {
-        num: (stats.t.ppf(0.975, num - 1) + stats.t.ppf(0.8, num - 1)) * math.sqrt(1.75 / num)
-        for num in (settling.num - 1, settling.num)
+        num: detectable(math.sqrt(1.75 / num), num - 1) for num in (settling.num - 1, settling.num)
     }
     assert needed[settling.num] <= 0.5 < needed[settling.num - 1]
 
