@@ -9,6 +9,7 @@ from davinci.ablations.alignment import outcomes_by_key
 from davinci.ablations.comparison import compare
 from davinci.ablations.contrasts import scores_of
 from davinci.ablations.known import scale_words
+from davinci.ablations.scaling import Scaling, scaling
 from davinci.ablations.transfer import MIN_RECIPES, Proposal, Transfer, propose, transfer
 from davinci.platform.store.records import Sweep
 
@@ -22,6 +23,8 @@ class Promotion:
         proposals: Every arm there, the likeliest best one first.
         smaller: A smaller scale with the same arms, "" for none.
         transfer: How well that one foretold this one; None where there is none.
+        law: Of the loss in compute; None with fewer than three scales, or for other metrics than
+            bits per byte.
     """
 
     metric: str
@@ -30,6 +33,7 @@ class Promotion:
     proposals: tuple[Proposal, ...]
     smaller: str
     transfer: Transfer | None
+    law: Scaling | None
 
 
 def promotion(sweeps: Sequence[Sweep], metric: str) -> Promotion | None:
@@ -61,6 +65,18 @@ def promotion(sweeps: Sequence[Sweep], metric: str) -> Promotion | None:
         proposals=propose(scores),
         smaller=scale_words(others[0][0]) if others else "",
         transfer=found_transfer,
+        law=_law(scored) if metric.startswith("bpb/") else None,
+    )
+
+
+def _law(scored: Sequence[tuple[float, Sweep, Mapping[str, list[float]]]]) -> Scaling | None:
+    """Return the law through the losses of all scales; of equal compute, the last sweep's."""
+    return scaling(
+        {
+            compute: {name: -float(np.mean(seeds)) for name, seeds in values.items()}
+            for compute, _, values in scored
+            if compute > 0
+        }
     )
 
 

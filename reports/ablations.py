@@ -10,6 +10,7 @@ from davinci.ablations.declaration import THEMES, Ablation
 from davinci.ablations.known import Finding, findings, names, read
 from davinci.ablations.paper.rejudge import Rejudged, rejudge
 from davinci.ablations.promotion import Promotion
+from davinci.ablations.scaling import words as scaling_words
 from davinci.ablations.transfer import Estimate
 from davinci.ablations.wording import count, interval, number
 
@@ -157,11 +158,13 @@ def show_promotion(found: Promotion, name: str, console: Console) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("arm")
     table.add_column("score", justify="right")
+    table.add_column("95 % for all at once", justify="right")
     table.add_column("of new seeds", justify="right")
     table.add_column("chance to be the best", justify="right")
     for one in found.proposals:
         chance = f"{100 * one.chance:.0f} %"
-        table.add_row(one.name, number(one.score), number(one.expected), chance)
+        ends = "unknown" if one.low != one.low else interval(one.low, one.high)
+        table.add_row(one.name, number(one.score), ends, number(one.expected), chance)
     console.print(table)
     best = found.proposals[0]
     sure = "" if best.chance >= 0.95 else "; more seeds would tell it from the next"
@@ -182,7 +185,8 @@ def show_promotion(found: Promotion, name: str, console: Console) -> None:
             f"drawn at random {number(moved.coin_regret)}, keeping the baseline "
             f"{number(moved.keep_regret)})."
         )
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for line in (text, *(scaling_words(found.law) if found.law else ())):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _ends(found: Estimate) -> str:

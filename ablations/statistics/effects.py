@@ -37,7 +37,8 @@ class Effect:
     Attributes:
         low: Lower end of the interval; NaN where none can be computed (see `scope`).
         high: Upper end.
-        p_value: Two-sided, uncorrected, from the same standard error and degrees of freedom.
+        p_value: Two-sided, uncorrected, from the same standard error and degrees of freedom; of one
+            replicate's right and wrong answers, exact.
         se_seed: Standard error from seeds alone (with the noise of single answers), NaN if unknown.
         se_item: Standard error from the choice of items (clusters) alone, NaN if unknown.
         num_replicates: Paired replicates, over all worlds.
@@ -113,11 +114,13 @@ def paired_effect(
     if bounded and se == 0.0:
         se = math.sqrt(2.0 / found.num_clusters / max(found.num_clusters - 1, 1))
     half = _quantile(confidence, found.df) * se
+    exact = _exact_p_value(worlds) if found.scope == "items" else None
+    p_value = _p_value(found.mean, se, found.df) if exact is None else exact
     return Effect(
         mean=found.mean,
         low=found.mean - half,
         high=found.mean + half,
-        p_value=_p_value(found.mean, se, found.df),
+        p_value=p_value,
         df=found.df,
         se=se,
         se_seed=_se_seed(found),
@@ -232,6 +235,21 @@ def _p_value(mean: float, se: float, df: float) -> float:
     if mean == 0.0 or se == 0.0:
         return 1.0 if mean == 0.0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / se, df))
+
+
+def _exact_p_value(worlds: Sequence[Paired]) -> float | None:
+    """Return McNemar's exact p-value: of the items that one arm alone has right, half by chance.
+
+    None unless every value is 0 or 1 and every item counts the same and for itself.
+    """
+    if any(w.num_items not in (0, len(w.weights)) or np.ptp(w.weights) > 0 for w in worlds):
+        return None
+    both = [side.ravel() for world in worlds for side in (world.treatment, world.baseline)]
+    if not np.isin(np.concatenate(both), (0.0, 1.0)).all():
+        return None
+    won = sum(int((w.treatment > w.baseline).sum()) for w in worlds)
+    lost = sum(int((w.treatment < w.baseline).sum()) for w in worlds)
+    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def _se_seed(found: Estimate) -> float:

@@ -158,6 +158,31 @@ def test_a_true_difference_of_the_minimum_detectable_effect_is_found_with_80_per
     assert stats.nct.sf(bound, num_seeds - 1, least) == approx(0.8, abs=5e-4)
 
 
+def test_right_and_wrong_answers_of_one_run_are_tested_exactly() -> None:
+    first, second = np.zeros((1, 20)), np.zeros((1, 20))
+    first[0, :7], second[0, 5:8] = 1.0, 1.0  # five items won, one lost
+    effect = paired_effect([Paired(first, second, np.ones(20))], bounded=True)
+    assert effect.p_value == approx(2 * (1 + 6) / 2**6)
+    same = paired_effect([Paired(first, first, np.ones(20))], bounded=True)
+    assert same.p_value == 1.0
+    twice = paired_effect([Paired(first, second, np.ones(20))] * 2, bounded=True)
+    assert twice.p_value == approx(stats.binomtest(10, 12).pvalue), "worlds add up"
+
+
+@pytest.mark.parametrize(
+    ("weights", "num_items", "scale"),
+    [(np.arange(1.0, 21.0), 0, 1.0), (np.ones(20), 40, 1.0), (np.ones(20), 0, 0.5)],
+    ids=["weighted", "clustered", "partial credit"],
+)
+def test_other_scores_of_one_run_are_not_tested_exactly(
+    weights: np.ndarray, num_items: int, scale: float
+) -> None:
+    first, second = np.zeros((1, 20)), np.zeros((1, 20))
+    first[0, :7], second[0, 5:8] = scale, scale
+    effect = paired_effect([Paired(first, second, weights, num_items)], bounded=True)
+    assert effect.p_value == approx(2 * stats.t.sf(abs(effect.mean) / effect.se, effect.df))
+
+
 def test_the_promise_of_three_seeds_is_right_on_average() -> None:
     rng = np.random.default_rng(3)
     rows = rng.normal(0.0, math.sqrt(3.0), size=(4000, 3))  # true standard error of the mean: 1

@@ -31,14 +31,14 @@ def test_an_opposite_proxy_is_always_wrong() -> None:
 def test_the_figures_are_those_of_scipy_and_the_interval_holds_a_coin() -> None:
     rng = np.random.default_rng(0)
     held = 0
-    for seed in range(15):
+    for seed in range(6):
         proxy = dict(zip(TARGET, rng.normal(size=8), strict=True))
         found = transfer(proxy, TARGET, seed=seed)
         values = list(proxy.values()), list(TARGET.values())
         assert found.kendall.value == pytest.approx(stats.kendalltau(*values).statistic)
         assert found.spearman.value == pytest.approx(stats.spearmanr(*values).statistic)
         held += found.decisions.low <= 0.5 <= found.decisions.high
-    assert held >= 12
+    assert held >= 5
 
 
 def test_two_recipes_show_nothing() -> None:
@@ -57,6 +57,17 @@ def test_the_luck_of_the_winner_is_taken_off() -> None:
         corrected.append(best.expected - truth[int(best.name[1:])])
     assert np.mean(raw) > 0.008
     assert abs(np.mean(corrected)) < 0.4 * np.mean(raw)
+
+
+def test_the_interval_of_the_winner_holds_its_truth() -> None:
+    rng, held, draws = np.random.default_rng(4), 0, 400
+    for _ in range(draws):
+        scores = {f"r{i}": rng.normal(0.5, 0.03, 3).tolist() for i in range(8)}
+        best = max(propose(scores), key=lambda one: one.score)
+        held += best.low <= 0.5 <= best.high
+    assert held / draws >= 0.94
+    alone = propose({"a": [0.5], "b": [0.6]})
+    assert math.isnan(alone[0].low), "one seed says nothing of other seeds"
 
 
 def test_the_best_recipe_is_proposed_with_its_chance() -> None:
