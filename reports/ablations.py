@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from davinci.ablations.declaration import THEMES, Ablation
 from davinci.ablations.known import Finding, findings, names, read
-from davinci.ablations.paper.rejudge import Rejudged, rejudge
+from davinci.ablations.paper.rejudge import rejudge
 from davinci.ablations.promotion import Promotion
 from davinci.ablations.scaling import words as scaling_words
 from davinci.ablations.transfer import Estimate
@@ -91,7 +91,7 @@ def show_paper(console: Console) -> None:
         for one in own:
             ends = one.interval
             table.add_row(
-                _paper_words(one),
+                one.claim.words,
                 "" if one.effect is None else f"{one.effect:+.2f}",
                 "" if ends is None else f"[{ends[0]:+.2f}, {ends[1]:+.2f}]",
                 "" if one.z != one.z else f"{one.z:.1f}",
@@ -104,19 +104,6 @@ def show_paper(console: Console) -> None:
         f"be supported. {beyond} lie beyond the noise of their items, corrected within each study.",
         highlight=False,
         soft_wrap=True,
-    )
-
-
-def _paper_words(one: Rejudged) -> str:
-    claim = one.claim
-    at = f" at {claim.tokens_B:g}B" if claim.tokens_B else ""
-    if claim.direction == "best_is":
-        return f"{claim.metric}{at}: {claim.best} is the best"
-    if claim.direction == "monotonic_increasing":
-        return f"{claim.metric}{at} rises over {', '.join(claim.arms)}"
-    way = {"less": "below", "approx_equal": "about", "not_less": "not below"}
-    return f"{claim.metric}{at}: {claim.arms[0]} {way.get(claim.direction, 'above')} " + (
-        claim.arms[1] if len(claim.arms) > 1 else ""
     )
 
 

@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     mixtures.set_defaults(run=commands.run_mixtures)
     report = subparsers.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
+    report.add_argument("--paper", action="store_true", help="the papers' findings beside ours")
     report.set_defaults(run=commands.run_report)
     document = subparsers.add_parser("document", help="the life of one document, level by level")
     document.add_argument("id", help="the document's id, as samples in a report show it")

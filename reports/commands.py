@@ -191,11 +191,16 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
-    """Write a sweep's report anew."""
+    """Write a sweep's report anew, or the papers' page."""
     from davinci.platform.store.read import find_sweep, load_sweep
+    from davinci.reports.html import render_paper
     from davinci.reports.publish import write_reports
 
     engine = _open(arguments)
+    if arguments.paper:
+        print(render_paper(engine, arguments.output_dir.absolute() / "reports"))
+        engine.dispose()
+        return 0
     sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
     print(write_reports(engine, sweep, arguments.output_dir.absolute() / "reports"))
     engine.dispose()

@@ -17,6 +17,7 @@ PANEL_INCHES = 5.0
 MAX_POINTS = 100
 """Longer curves, and such that do not share their positions, are averaged in this many bins."""
 SKIPPED_FRAC = 0.05
+TOKEN_UNITS = (("billion", 1e-3), ("million", 1.0), ("thousand", 1e3), ("single", 1e6))
 
 
 class Point(NamedTuple):
@@ -155,9 +156,9 @@ def curve_panel(
             tips[gid] = style.label
         most = max(float(band[1].max()) for band in drawn)
         _crop(axes, drawn, most, 0.0 if whole else SKIPPED_FRAC)
-        axes.set_xlabel("trained tokens (million)" if most >= 1 else "trained tokens (thousand)")
-        if most < 1:
-            axes.xaxis.set_major_formatter(lambda x, _: f"{x * 1000:g}")
+        unit, factor = next(u for u in TOKEN_UNITS if most * u[1] >= 1)
+        axes.set_xlabel(f"trained tokens ({unit})")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x * factor:g}")
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.set_ylabel(axis)
         axes.grid(color=FAINT, lw=0.7)

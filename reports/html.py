@@ -1,16 +1,16 @@
 """Reports as single HTML files: everything inside, nothing fetched, all texts escaped."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from davinci.ablations import wording
 from davinci.ablations.comparison import compare
+from davinci.ablations.declaration import Ablation
 from davinci.ablations.differences import shared_settings
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.judgement import judge_sweep
@@ -21,37 +21,26 @@ from davinci.reports import filters, palette
 from davinci.reports.contamination import contamination_report
 from davinci.reports.corpora import domain_corpora, teachers
 from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
+from davinci.reports.entries import IndexEntry, entry_of, write_entry
 from davinci.reports.evaluations import agreements, lost_items
 from davinci.reports.generations import benchmark_samples
+from davinci.reports.index import coverage, crossed, deciding, index_rows, leagues, next_runs
+from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
 from davinci.reports.verdicts import claim_rows, verdict_picture
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexEntry:
-    """One sweep in the index; `href` is relative to the index's folder.
-
-    `verdict` is that of a declared ablation, "" for other sweeps.
-    """
-
-    title: str
-    verdict: str
-    axes: str
-    num_arms: int
-    num_runs: int
-    num_done: int
-    headline: str
-    created: str
-    href: str
+STATES = ("supported", "contradicted", "inconclusive", "void", "not run")
 
 
 def render_sweep(sweep: Sweep, out: Path) -> Path:
-    """Write the report of a sweep to `out/index.html`, with `scores.csv` beside it.
+    """Write the report of a sweep to `out/index.html`, and beside it its scores and its record.
 
     Returns:
         The path of the HTML file, which needs no other file and no network.
@@ -60,37 +49,70 @@ def render_sweep(sweep: Sweep, out: Path) -> Path:
         OSError: If `out` cannot be created or written.
     """
     comparison = compare(sweep)
-    page = _environment().get_template("sweep.html.j2").render(_context(sweep, comparison))
+    context = _context(sweep, comparison)
+    page = _environment().get_template("sweep.html.j2").render(context)
     _write(out / "scores.csv", scores_csv(comparison))
+    found = entry_of(
+        sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
+    )
+    write_entry(found, out)
     return _write(out / "index.html", page)
 
 
-def index_entry(sweep: Sweep, href: str) -> IndexEntry:
-    """Return a sweep's line in the index."""
-    comparison = compare(sweep)
-    judgement = judge_sweep(sweep, comparison)
-    return IndexEntry(
-        title=question(sweep),
-        verdict=judgement.state if judgement else "",
-        axes="; ".join(f"{axis}={','.join(values)}" for axis, values in sweep.axes.items()),
-        num_arms=len(sweep.arms),
-        num_runs=sum(arm.num_runs for arm in comparison.arms),
-        num_done=sum(arm.num_done for arm in comparison.arms),
-        headline=claim_rows(judgement)[0].words if judgement else comparison.sentences[0],
-        created=sweep.created,
-        href=href,
-    )
-
-
-def render_index(entries: Iterable[IndexEntry], out: Path) -> Path:
-    """Write the index of all sweeps, newest first, to `out/index.html`.
+def render_index(
+    entries: Sequence[IndexEntry], out: Path, catalogue: Sequence[Ablation] = ()
+) -> Path:
+    """Write the index of all sweeps, and of the catalogue's ablations, to `out/index.html`.
 
     Raises:
         OSError: If `out` cannot be created or written.
     """
-    newest = sorted(entries, key=lambda entry: (entry.created, entry.href), reverse=True)
-    page = _environment().get_template("index.html.j2").render(entries=newest)
+    rows = index_rows(entries, catalogue)
+    shown = [row for row in rows if not row.look]
+    scales, signals = deciding(entries)
+    page = (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            rows=rows,
+            num_sweeps=len(entries),
+            num_runs=len({run for entry in entries for run in entry.runs}),
+            states={
+                state: num for state in STATES if (num := sum(row.state == state for row in shown))
+            },
+            themes=sorted({row.theme for row in rows if row.theme}),
+            next=next_runs(entries),
+            scales=scales,
+            signals=signals,
+            coverage=coverage(entries),
+            crossed=crossed(entries),
+            leagues=leagues(entries),
+            has_paper=(out / "paper.html").exists(),
+        )
+    )
     return _write(out / "index.html", page)
+
+
+def render_paper(engine: "Engine | None", out: Path) -> Path:
+    """Write the papers' findings beside ours to `out/paper.html`.
+
+    Raises:
+        OSError: If `out` cannot be created or written.
+    """
+    studies = paper_studies(engine)
+    page = (
+        _environment()
+        .get_template("paper.html.j2")
+        .render(
+            studies=studies,
+            num_claims=sum(len(study.printed) for study in studies),
+            num_beyond=sum(study.num_beyond for study in studies),
+            num_ours=len({study.ablation for study in studies if study.ablation}),
+            num_run=len({study.ablation for study in studies if study.scale}),
+            numbers=ours_numbers,
+        )
+    )
+    return _write(out / "paper.html", page)
 
 
 def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:

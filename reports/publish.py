@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from davinci.platform.config.errors import redact
 from davinci.platform.launch import launch, launch_search
 from davinci.platform.plan.points import Request, request_sweep, wants_sampler
-from davinci.platform.store.read import list_sweeps, load_sweep
+from davinci.platform.store.read import finished_runs, list_sweeps, load_sweep
 from davinci.platform.store.records import Sweep
 
 if TYPE_CHECKING:
@@ -154,12 +154,29 @@ def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) ->
 
 def write_reports(engine: Engine, sweep: Sweep, reports: Path) -> Path:
     """Write one sweep's report and the index of all; return the report's page."""
-    from davinci.reports.html import index_entry, render_index, render_sweep
+    from davinci.reports.html import render_sweep
 
     page = render_sweep(sweep, reports / sweep.digest[:12])
-    sweeps = [load_sweep(engine, digest) for digest in list_sweeps(engine)]
-    render_index([index_entry(s, f"{s.digest[:12]}/index.html") for s in sweeps], reports)
+    write_index(engine, reports)
     return page
+
+
+def write_index(engine: Engine, reports: Path) -> Path:
+    """Write the index of all sweeps; records that are not there or too old are made anew."""
+    from davinci.ablations.known import names, read
+    from davinci.reports.entries import index_entry, read_entry, write_entry
+    from davinci.reports.html import render_index
+
+    entries, done = [], finished_runs(engine)
+    for digest in list_sweeps(engine):
+        folder = reports / digest[:12]
+        entry = read_entry(folder)
+        if entry is None or (entry.sweep, entry.num_done) != (digest, done.get(digest, 0)):
+            entry = index_entry(load_sweep(engine, digest), f"{folder.name}/index.html")
+            folder.mkdir(parents=True, exist_ok=True)
+            write_entry(entry, folder)
+        entries.append(entry)
+    return render_index(entries, reports, [read(name) for name in names()])
 
 
 def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -64,3 +65,43 @@ def printed_averages() -> dict[str, dict[str, float]]:
         if number.benchmark in names:
             found.setdefault(number.config, {})[names[number.benchmark]] = number.value
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One printed score of an arm, in points of 100, after so many tokens (0 if not printed)."""
+
+    arm: str
+    tokens: float
+    value: float
+
+
+@functools.cache
+def study_scores(study: str) -> Mapping[str, tuple[Score, ...]]:
+    """Return benchmark or average -> the printed scores of a study.
+
+    What is printed in several places is taken from the text or a table before a figure's marks.
+    """
+    rows = [
+        row
+        for path in result_files()
+        for row in csv.DictReader(path.read_text("utf-8").splitlines())
+        if row["study"] == study and row["unit"] == "percent" and row["value"]
+    ]
+    rows.sort(key=lambda row: row["read_how"] == "printed")
+    found: dict[str, dict[tuple[str, float], Score]] = {}
+    for row in rows:
+        tokens = 1e9 * float(row["tokens_B"] or 0)
+        score = Score(arm=row["config"], tokens=tokens, value=float(row["value"]))
+        protocol = f" ({row['protocol']})" if row["protocol"] in ("ppl", "generative") else ""
+        averages = row["benchmark_or_aggregate"].startswith(("Avg-", "Overall"))
+        metric = row["benchmark_or_aggregate"] + ("" if averages else protocol)
+        found.setdefault(metric, {})[(score.arm, tokens)] = score
+    return {metric: tuple(scores.values()) for metric, scores in found.items()}
+
+
+@functools.cache
+def ours() -> Mapping[str, str]:
+    """Return study of a paper -> the ablation of the catalogue that asks the same."""
+    text = files(__package__).joinpath("ours.csv").read_text("utf-8")
+    return {row["study"]: row["ablation"] for row in csv.DictReader(text.splitlines())}

@@ -51,6 +51,18 @@ class PaperClaim:
     stated: bool
     evidence: str
 
+    @property
+    def words(self) -> str:
+        """What is claimed, in words."""
+        at = f" at {self.tokens_B:g}B" if self.tokens_B else ""
+        if self.direction == "best_is":
+            return f"{self.metric}{at}: {self.best} is the best"
+        if self.direction == "monotonic_increasing":
+            return f"{self.metric}{at} rises over {', '.join(self.arms)}"
+        way = {"less": "below", "approx_equal": "about", "not_less": "not below"}
+        other = self.arms[1] if len(self.arms) > 1 else ""
+        return f"{self.metric}{at}: {self.arms[0]} {way.get(self.direction, 'above')} {other}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejudged:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, select
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.read_contamination import Checks, load_checks
@@ -29,6 +29,23 @@ def list_sweeps(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         order = tables.sweep.c.created.desc()
         return list(connection.scalars(select(tables.sweep.c.digest).order_by(order)))
+
+
+def finished_runs(engine: Engine) -> dict[str, int]:
+    """Return sweep -> how many of its runs are done, for all sweeps that have any."""
+    arm_run, run_task, task = tables.arm_run, tables.run_task, tables.task
+    missing = (
+        select(run_task.c.run)
+        .join(task, task.c.digest == run_task.c.task)
+        .where(task.c.state != "done")
+    )
+    query = (
+        select(arm_run.c.sweep, func.count())
+        .where(arm_run.c.run.not_in(missing))
+        .group_by(arm_run.c.sweep)
+    )
+    with engine.connect() as connection:
+        return {sweep: int(num) for sweep, num in connection.execute(query)}
 
 
 def find_sweep(engine: Engine, start: str) -> str:

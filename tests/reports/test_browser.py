@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
+from davinci.ablations.known import names, read
 from davinci.platform.store.records import Arm, Outcomes, Run, Sweep
-from davinci.reports.html import index_entry, render_index, render_sweep
+from davinci.reports.entries import index_entry
+from davinci.reports.html import render_index, render_paper, render_sweep
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDTHS = (375, 800, 1400)
@@ -84,13 +87,16 @@ def pages(
         "hostile": render_sweep(
             build_sweep(arms=arms, baseline=arms[0].label, name=attack), out / "hostile"
         ),
-        "index": render_index([index_entry(sweep, "ordinary/index.html")], out),
+        "index": render_index(
+            [index_entry(sweep, "ordinary/index.html")], out, [read(name) for name in names()]
+        ),
+        "paper": render_paper(None, out),
     }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "index"])
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "index", "paper"])
 def test_the_page_fits_and_logs_nothing(
     browser: Chrome, pages: dict[str, Path], name: str, width: int, scheme: str
 ) -> None:
@@ -107,6 +113,68 @@ def test_the_page_fits_and_logs_nothing(
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script("return window.attacked") is None
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+AXE = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "index", "paper"])
+def test_axe_finds_no_serious_fault(browser: Chrome, pages: dict[str, Path], name: str) -> None:
+    browser.get(pages[name].as_uri())
+    browser.execute_script(AXE)
+    browser.set_script_timeout(60)
+    found = browser.execute_async_script(
+        "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
+    )
+    serious = [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert len(found["passes"]) > 5
+    assert serious == []
+
+
+def test_the_index_is_filtered_and_sorted(browser: Chrome, pages: dict[str, Path]) -> None:
+    browser.get(pages["index"].as_uri())
+    shown = (
+        "return [...document.querySelectorAll('#all tbody tr')].filter(r => !r.hidden)"
+        ".map(r => r.cells[0].textContent.trim())"
+    )
+    whole = "return document.querySelectorAll('#all tbody tr').length"
+    set_to = (
+        "var f = document.querySelector('form.filters').elements[arguments[0]];"
+        "if (f.type === 'checkbox') { f.checked = arguments[1]; } else { f.value = arguments[1]; }"
+        "f.dispatchEvent(new Event('input', {bubbles: true}));"
+    )
+    assert browser.execute_script(whole) == len(names()) + 1
+    assert len(browser.execute_script(shown)) == 1, "what was never run is asked for"
+    browser.execute_script(set_to, "unrun", True)
+    assert len(browser.execute_script(shown)) == len(names()) + 1
+    browser.execute_script(set_to, "text", "QUESTIONS loss")
+    assert [row.split()[-1] for row in browser.execute_script(shown)] == ["qa_masking"]
+    said = browser.execute_script("return document.querySelector('output').textContent")
+    assert said == f"1 of {len(names()) + 1} shown"
+    browser.execute_script(set_to, "text", "")
+    browser.execute_script(set_to, "theme", "evaluation validity")
+    own = [name for name in names() if read(name).theme == "evaluation_validity"]
+    assert len(browser.execute_script(shown)) == len(own)
+    browser.execute_script(set_to, "theme", "")
+    click = "document.querySelectorAll('#all thead button')[arguments[0]].click()"
+    browser.execute_script(click, 0)
+    first = browser.execute_script(shown)
+    browser.execute_script(click, 0)
+    assert first == list(reversed(browser.execute_script(shown)))
+    assert first[0] < first[-1]
+    browser.execute_script(click, 5)
+    assert "not run" not in first[0]
+    sort = "return document.querySelector('th[aria-sort]').textContent.trim()"
+    assert browser.execute_script(sort).startswith("Runs")
+    runs = browser.execute_script(
+        "return [...document.querySelectorAll('#all tbody tr')].map(r => r.cells[5].textContent)"
+    )
+    assert runs[0] != "", "what has no number comes last"
+    assert set(runs[1:]) == {""}
 
 
 def test_text_and_marks_have_enough_contrast(browser: Chrome, pages: dict[str, Path]) -> None:

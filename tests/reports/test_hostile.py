@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from davinci.platform.store.records import Arm, Corpus, Outcomes, Run, Sweep
-from davinci.reports.html import IndexEntry, render_index, render_sweep
+from davinci.reports.entries import ArmEntry, ClaimEntry, IndexEntry, SignalEntry
+from davinci.reports.html import render_index, render_sweep
 
 Read = Callable[[Path], Any]
 
@@ -107,13 +108,42 @@ def test_the_index_shows_hostile_titles_as_text_and_an_empty_one_says_so(
     read: Read, tmp_path: Path
 ) -> None:
     entry = IndexEntry(
+        sweep=HOSTILE,
         title=HOSTILE,
+        ablation=HOSTILE,
+        theme=HOSTILE,
+        verdict="inconclusive",
+        claims=(
+            ClaimEntry(
+                words=HOSTILE,
+                state="inconclusive",
+                effect=0.1,
+                low=None,
+                high=None,
+                why=HOSTILE,
+                seeds_to_settle=5,
+            ),
+        ),  # fmt: skip
         axes=HOSTILE,
-        num_arms=1,
+        arms=(ArmEntry(label=HOSTILE, choices={HOSTILE: HOSTILE}, num_done=0, means={"bpb": 1.0}),),
+        signals=(
+            SignalEntry(
+                benchmark=HOSTILE,
+                protocol=HOSTILE,
+                metric=HOSTILE,
+                decides=True,
+                spread=None,
+                min_detectable=None,
+            ),
+        ),  # fmt: skip
         num_runs=1,
         num_done=0,
+        runs=(HOSTILE,),
+        scale=HOSTILE,
+        flops=0.0,
+        wall_s=0.0,
         headline=HOSTILE,
-        verdict="",
+        command="python run.py",
         created=HOSTILE,
         href="x/index.html",
     )

