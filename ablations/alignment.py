@@ -105,6 +105,8 @@ def align(*scores: Replicates) -> Aligned:
     Raises:
         ValueError: If a record's clusters do not match its items.
     """
+    if (whole := _align_whole(scores)) is not None:
+        return whole
     tables = [_usable(records) for records in scores]
     common = [r for r in tables[0] if all(r in other for other in tables[1:])]
     worlds, left_out, same = [], 0, True
@@ -118,6 +120,45 @@ def align(*scores: Replicates) -> Aligned:
             same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
             worlds.append(_world(values, [own[0][item] for item in items], items, len(scores)))
     return Aligned(tuple(worlds), tuple(common), left_out, same and bool(worlds))
+
+
+def _align_whole(scores: Sequence[Replicates]) -> Aligned | None:
+    """Return what `align` does where all records of a world are complete and of the same items.
+
+    This is the usual case, and by far the quickest; None in any other.
+    """
+    every = [records.values() for records in scores]
+    if not all(_is_whole(outcomes) for records in every for outcomes in records):
+        return None
+    common = [r for r in sorted(scores[0]) if all(r in other for other in scores[1:])]
+    worlds, same = [], True
+    for replicates in _by_world(common):
+        own = [records[r] for records in scores for r in replicates]
+        first = own[0]
+        if any(outcomes.item_ids != first.item_ids for outcomes in own[1:]):
+            return None
+        values = np.array([outcomes.values for outcomes in own], dtype=np.float64)
+        parts = np.split(values, len(scores))
+        same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
+        clusters = first.clusters or ("",) * len(first.item_ids)
+        answers = [
+            Answer(0.0, weight, cluster)
+            for weight, cluster in zip(first.weights.tolist(), clusters, strict=True)
+        ]
+        worlds.append(_world(values, answers, first.item_ids, len(scores)))
+    return Aligned(tuple(worlds), tuple(common), 0, same and bool(worlds))
+
+
+def _is_whole(outcomes: Outcomes) -> bool:
+    num = len(outcomes.item_ids)
+    return (
+        num > 0
+        and outcomes.values.shape == outcomes.weights.shape == (num,)
+        and len(outcomes.clusters) in (0, num)
+        and len(set(outcomes.item_ids)) == num
+        and bool(np.isfinite(outcomes.values).all())
+        and bool((np.isfinite(outcomes.weights) & (outcomes.weights > 0)).all())
+    )
 
 
 def _world(values: Floats, answers: Sequence[Answer], items: Sequence[str], num: int) -> World:
@@ -174,8 +215,12 @@ def _num_left_out(records: Sequence[Outcomes], items: Sequence[str]) -> int:
     return len({item for outcomes in records for item in outcomes.item_ids}) - len(items)
 
 
-def checkpoints(run: Run, key: MetricKey) -> dict[int, Outcomes]:
-    """Return one score's records along a run, the last checkpoint's included, by trained tokens.
+Checkpoints = Mapping[int, Outcomes]
+"""Trained tokens -> one score's record there, in their order."""
+
+
+def checkpoints(run: Run) -> dict[MetricKey, Checkpoints]:
+    """Return every score's records along a run, the last checkpoint's included.
 
     Empty for a run that is not done.
     """
@@ -183,5 +228,8 @@ def checkpoints(run: Run, key: MetricKey) -> dict[int, Outcomes]:
         return {}
     end = run.segments[0].begin_tokens + sum(segment.tokens for segment in run.segments)
     every = [*((scored.tokens, scored.outcomes) for scored in run.trajectory), (end, run.outcomes)]
-    found = {tokens: one for tokens, outcomes in every for one in outcomes if key_of(one) == key}
-    return dict(sorted(found.items()))
+    found: dict[MetricKey, dict[int, Outcomes]] = {}
+    for tokens, outcomes in every:
+        for one in outcomes:
+            found.setdefault(key_of(one), {})[tokens] = one
+    return {key: dict(sorted(records.items())) for key, records in found.items()}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, checkpoints
-from davinci.platform.store.records import Outcomes, Run, Sweep
+from davinci.ablations.alignment import Checkpoints, MetricKey, checkpoints
+from davinci.platform.store.records import Outcomes, Sweep
 
 REMAINING_FRAC = 0.05
 MIN_CHECKPOINTS = 4
@@ -56,12 +56,17 @@ class Saturation:
 
 def saturations(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Saturation, ...]:
     """Return every arm's saturation in the given metrics, where enough checkpoints are scored."""
-    found = (_saturation(arm.label, arm.runs, key) for key in keys for arm in sweep.arms)
+    along = {arm.label: [checkpoints(run) for run in arm.runs] for arm in sweep.arms}
+    found = (
+        _saturation(label, [run[key] for run in runs if key in run], key)
+        for key in keys
+        for label, runs in along.items()
+    )
     return tuple(one for one in found if one is not None)
 
 
-def _saturation(arm: str, runs: Sequence[Run], key: MetricKey) -> Saturation | None:
-    scored = [found for run in runs if (found := checkpoints(run, key))]
+def _saturation(arm: str, runs: Sequence[Checkpoints], key: MetricKey) -> Saturation | None:
+    scored = list(runs)
     scored = [one for one in scored if one.keys() == scored[0].keys()]
     if not scored or len(scored[0]) < MIN_CHECKPOINTS:
         return None

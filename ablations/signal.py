@@ -14,13 +14,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, Replicates, checkpoints, outcomes_by_key
+from davinci.ablations.alignment import (
+    Checkpoints,
+    MetricKey,
+    Replicates,
+    checkpoints,
+    outcomes_by_key,
+)
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.statistics.effects import detectable, unbiased
-from davinci.platform.store.records import Outcomes, Run, Sweep
+from davinci.platform.store.records import Outcomes, Sweep
 
 NUM_LATE_CHECKPOINTS = 5
 MIN_LATE_CHECKPOINTS = 4
+MIN_CHECKPOINTS = 3
 ABOVE_CHANCE_SE = 2.0
 
 
@@ -78,8 +85,15 @@ class BenchmarkSignal:
 def benchmark_signals(sweep: Sweep, comparison: SweepComparison) -> tuple[BenchmarkSignal, ...]:
     """Return every headline metric, those with the most signal for their noise first."""
     records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
-    runs = [run for arm in sweep.arms for run in arm.runs]
-    found = (_signal(metric.key, records, runs) for metric in comparison.headline)
+    runs = [
+        {key: found for key, found in checkpoints(run).items() if len(found) >= MIN_CHECKPOINTS}
+        for arm in sweep.arms
+        for run in arm.runs
+    ]
+    found = (
+        _signal(metric.key, records, [run[metric.key] for run in runs if metric.key in run])
+        for metric in comparison.headline
+    )
     return tuple(sorted((one for one in found if one is not None), key=_rank))
 
 
@@ -89,7 +103,9 @@ def _rank(found: BenchmarkSignal) -> tuple[bool, float, MetricKey]:
 
 
 def _signal(
-    key: MetricKey, records: Mapping[str, Mapping[MetricKey, Replicates]], runs: Sequence[Run]
+    key: MetricKey,
+    records: Mapping[str, Mapping[MetricKey, Replicates]],
+    runs: Sequence[Checkpoints],
 ) -> BenchmarkSignal | None:
     kept = ([_usable(one) for one in arm.get(key, {}).values()] for arm in records.values())
     arms = [found for arm in kept if (found := [one for one in arm if len(one.values)])]
@@ -100,7 +116,7 @@ def _signal(
     means = np.array([arm.mean() for arm in scores])
     per_arm = float(np.mean([len(arm) for arm in scores]))
     signal_sd = _signal_sd(means, seed_sd, per_arm)
-    checkpoint_sd = _checkpoint_sd(key, runs)
+    checkpoint_sd = _checkpoint_sd(runs)
     noise = max((sd for sd in (seed_sd, checkpoint_sd) if math.isfinite(sd)), default=math.nan)
     se = seed_sd * math.sqrt(2 / per_arm)
     every = [outcomes for arm in arms for outcomes in arm]
@@ -115,7 +131,7 @@ def _signal(
         signal_sd=signal_sd,
         signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
         min_detectable=detectable(unbiased(se, df), df) if df else math.nan,
-        monotonicity=_monotonicity(key, runs),
+        monotonicity=_monotonicity(runs),
         above_chance=_above_chance(every),
         spread=float(means.max() - means.min()),
     )
@@ -154,14 +170,17 @@ def _signal_sd(means: np.ndarray, seed_sd: float, per_arm: float) -> float:
 
 def _item_se(outcomes: Outcomes) -> float:
     """Return the standard error of a weighted mean over clusters of items."""
-    names = outcomes.clusters or outcomes.item_ids
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name or outcomes.item_ids[place], []).append(place)
-    if len(places) < 2:
+    sums = outcomes.weights * (outcomes.values - outcomes.score) / outcomes.weights.sum()
+    if outcomes.clusters:
+        names = zip(outcomes.clusters, outcomes.item_ids, strict=True)
+        places: dict[tuple[str, str], int] = {}
+        members = [
+            places.setdefault((cluster, "" if cluster else item), len(places))
+            for cluster, item in names
+        ]
+        sums = np.bincount(members, weights=sums)
+    if len(sums) < 2:
         return math.nan
-    residual = outcomes.weights * (outcomes.values - outcomes.score) / outcomes.weights.sum()
-    sums = np.array([residual[members].sum() for members in places.values()])
     return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
 
 
@@ -176,21 +195,21 @@ def _above_chance(every: Sequence[Outcomes]) -> float:
     return above / se
 
 
-def _curve(key: MetricKey, run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
+def _curve(run: Checkpoints) -> tuple[np.ndarray, np.ndarray, bool]:
     """Return tokens and scores of a run's checkpoints, and whether more is better."""
     found = [
         (tokens, one.score, one.higher_is_better)
-        for tokens, one in checkpoints(run, key).items()
+        for tokens, one in run.items()
         if tokens > 0 and math.isfinite(one.score)
     ]
     tokens, scores = (np.array([one[i] for one in found], dtype=float) for i in (0, 1))
     return tokens, scores, all(higher for _, _, higher in found)
 
 
-def _checkpoint_sd(key: MetricKey, runs: Sequence[Run]) -> float:
+def _checkpoint_sd(runs: Sequence[Checkpoints]) -> float:
     squares, df = 0.0, 0
     for run in runs:
-        tokens, scores, _ = _curve(key, run)
+        tokens, scores, _ = _curve(run)
         tokens, scores = tokens[-NUM_LATE_CHECKPOINTS:], scores[-NUM_LATE_CHECKPOINTS:]
         if len(scores) < MIN_LATE_CHECKPOINTS:
             continue
@@ -201,13 +220,13 @@ def _checkpoint_sd(key: MetricKey, runs: Sequence[Run]) -> float:
     return math.sqrt(squares / df) if df else math.nan
 
 
-def _monotonicity(key: MetricKey, runs: Sequence[Run]) -> float:
+def _monotonicity(runs: Sequence[Checkpoints]) -> float:
     from scipy import stats
 
     found = []
     for run in runs:
-        tokens, scores, higher = _curve(key, run)
-        if len(scores) >= 3 and len(set(scores.tolist())) > 1:
+        tokens, scores, higher = _curve(run)
+        if len(scores) >= MIN_CHECKPOINTS and len(set(scores.tolist())) > 1:
             value = float(stats.spearmanr(tokens, scores).statistic)
             found.append(value if higher else -value)
     return float(np.mean(found)) if found else math.nan

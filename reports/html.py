@@ -1,5 +1,6 @@
 """Reports as single HTML files: everything inside, nothing fetched, all texts escaped."""
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,6 +155,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -35,6 +35,8 @@ ORDER = ("loss", "lr", "batch_tokens", "grad_norm")
 WHOLE = ("lr", "batch_tokens", "share_")
 """Curves whose beginning is shown: it is not larger than the rest by orders."""
 ROW_CHARS = 24
+MAX_ROWS = 25
+"""In a picture of effects; the tables have all."""
 
 
 class Picture(NamedTuple):
@@ -70,8 +72,13 @@ def _effect_picture(
     make = _difference_point if differences else _score_point
     found = (make(metric, cell, styles) for metric in metrics for cell in metric.cells)
     points = [point for point in found if point is not None]
+    kept = _widest(points)
+    cut = len({point.row for point in points}) - len(kept)
+    points = [point for point in points if point.row in kept]
     axis = f"difference in {unit}" if differences else unit
     title = PROTOCOL_TITLES.get(protocol, protocol)
+    if cut:
+        title += f" ({len(kept)} of {len(kept) + cut} benchmarks, the largest effects)"
     higher = {metric.higher_is_better for metric in metrics}
     better = ("right" if higher == {True} else "left") if len(higher) == 1 else ""
     svg = interval_panel(
@@ -84,6 +91,15 @@ def _effect_picture(
         floors={} if differences else {_row(metric): metric.chance for metric in metrics},
     )
     return Picture(title, svg, "")
+
+
+def _widest(points: Sequence[Point]) -> set[str]:
+    """Return the rows that a picture has room for: resolved ones first, then by size."""
+    size: dict[str, tuple[bool, float]] = {}
+    for point in points:
+        found = (point.solid, abs(point.value))
+        size[point.row] = max(size.get(point.row, (False, 0.0)), found)
+    return set(sorted(size, key=lambda row: size[row], reverse=True)[:MAX_ROWS])
 
 
 def _difference_point(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from davinci.ablations.alignment import MetricKey, checkpoints, done_runs
+from davinci.ablations.alignment import Checkpoints, MetricKey, checkpoints, done_runs
 from davinci.ablations.averages import CLUSTER_OF
-from davinci.platform.store.records import Floats, Run, Sweep
+from davinci.platform.store.records import Floats, Sweep
 
 MAX_TRAJECTORIES = 40
 """Most that are drawn."""
@@ -34,8 +34,9 @@ def trajectories(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Trajectory, .
     found: dict[MetricKey, dict[str, list[Points]]] = {}
     for arm in sweep.arms:
         for run in done_runs(arm).values():
+            along = checkpoints(run)
             for key in keys:
-                if points := _points(run, key):
+                if points := _points(along.get(key, {})):
                     found.setdefault(key, {}).setdefault(arm.label, []).append(points)
     single = [
         Trajectory(
@@ -75,9 +76,8 @@ def _mean_points(several: Sequence[Points]) -> Points:
     return np.array(shared, dtype=float), np.array(means, dtype=float)
 
 
-def _points(run: Run, key: MetricKey) -> Points | None:
+def _points(found: Checkpoints) -> Points | None:
     """Return one score's points; none where it was not scored on the way to the end."""
-    found = checkpoints(run, key)
     if len(found) < 2:
         return None
     return np.array(list(found), dtype=float), np.array([one.score for one in found.values()])

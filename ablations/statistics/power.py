@@ -1,5 +1,6 @@
 """What would settle a difference that is not resolved yet."""
 
+import bisect
 import math
 from typing import Literal, NamedTuple
 
@@ -30,14 +31,20 @@ def num_replicates_to_settle(effect: Effect) -> Settling:
     unit: Literal["seeds", "worlds"] = "worlds" if effect.scope == "worlds" else "seeds"
     if effect.scope not in ("seeds_and_items", "seeds", "worlds") or effect.mean == 0.0:
         return Settling(None, unit, "unknown")
-    for num in range(2, MAX_REPLICATES + 1):
-        variance, df = _variance_at(effect, num)
-        if abs(effect.mean) >= detectable(math.sqrt(variance), df, effect.confidence):
-            return Settling(num, unit)
+    numbers = range(2, MAX_REPLICATES + 1)
+    place = bisect.bisect_left(numbers, True, key=lambda num: _settles(effect, num))
+    if place < len(numbers):
+        return Settling(numbers[place], unit)
     floor = float(stats.norm.ppf(0.5 + effect.confidence / 2) + stats.norm.ppf(POWER))
     item = 0.0 if math.isnan(effect.components.item) else effect.components.item
     by_items = abs(effect.mean) < floor * math.sqrt(item)
     return Settling(None, unit, "items" if by_items else "too_small")
+
+
+def _settles(effect: Effect, num: int) -> bool:
+    """Return whether so many replicates find the effect; more of them never find less."""
+    variance, df = _variance_at(effect, num)
+    return abs(effect.mean) >= detectable(math.sqrt(variance), df, effect.confidence)
 
 
 def _variance_at(effect: Effect, num: int) -> tuple[float, float]:

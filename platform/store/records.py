@@ -45,7 +45,10 @@ class Outcomes:
     @property
     def score(self) -> float:
         """The weighted mean over the items."""
-        return float(np.average(self.values, weights=self.weights))
+        total = self.weights.sum()
+        if not total:
+            raise ZeroDivisionError("the weights of all items sum to 0.")
+        return float(self.values @ self.weights / total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
