@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     mixtures.set_defaults(run=commands.run_mixtures)
     report = subparsers.add_parser("report", help="write a sweep's report anew, and the index")
     report.add_argument("sweep", nargs="?", default="", help="first digits of its digest")
+    report.add_argument("--export", type=Path, help="folder for tables, verdicts and figures")
+    report.add_argument(
+        "--anonymous", type=Path, help="folder for a report without names, times and places"
+    )
+    report.add_argument("--all", action="store_true", help="of every sweep")
     report.add_argument("--paper", action="store_true", help="the papers' findings beside ours")
     report.set_defaults(run=commands.run_report)
     document = subparsers.add_parser("document", help="the life of one document, level by level")

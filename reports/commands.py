@@ -191,18 +191,35 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
-    """Write a sweep's report anew, or the papers' page."""
-    from davinci.platform.store.read import find_sweep, load_sweep
-    from davinci.reports.html import render_paper
-    from davinci.reports.publish import write_reports
+    """Write reports anew, or a sweep as files for a paper, or the papers' page."""
+    from rich.progress import track
+
+    from davinci.platform.store.read import find_sweep, list_sweeps, load_sweep
+    from davinci.reports.html import render_paper, render_sweep
+    from davinci.reports.publication import anonymous, publish_sweep
+    from davinci.reports.publish import write_index, write_reports
 
     engine = _open(arguments)
     if arguments.paper:
         print(render_paper(engine, arguments.output_dir.absolute() / "reports"))
         engine.dispose()
         return 0
+    reports = arguments.output_dir.absolute() / "reports"
+    if arguments.all:
+        for digest in track(list_sweeps(engine), "reports", console=Console(stderr=True)):
+            render_sweep(load_sweep(engine, digest), reports / digest[:12])
+        print(write_index(engine, reports))
+        engine.dispose()
+        return 0
     sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
-    print(write_reports(engine, sweep, arguments.output_dir.absolute() / "reports"))
+    if arguments.export is not None:
+        for path in publish_sweep(sweep, arguments.export):
+            print(path)
+    elif arguments.anonymous is not None:
+        print(render_sweep(anonymous(sweep), arguments.anonymous))
+        (arguments.anonymous / "entry.json").unlink()  # it is for an index, which has names
+    else:
+        print(write_reports(engine, sweep, reports))
     engine.dispose()
     return 0
 

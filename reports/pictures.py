@@ -1,5 +1,6 @@
 """From a comparison to its pictures: which points and curves, with which words beside them."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -52,15 +53,24 @@ def effect_pictures(
 ) -> tuple[Picture, ...]:
     """Return one panel per protocol: differences to the baseline, or scores if there are none."""
     pictures = []
-    for protocol in dict.fromkeys(metric.key.protocol for metric in comparison.headline):
+    protocols = dict.fromkeys(metric.key.protocol for metric in comparison.headline)
+    for number_, protocol in enumerate(protocols):
         metrics = [m for m in comparison.headline if m.key.protocol == protocol]
         pictures.append(
-            _effect_picture(protocol, metrics, styles, differences=comparison.has_differences)
+            _effect_picture(
+                number_, protocol, metrics, styles, differences=comparison.has_differences
+            )
         )
     return tuple(picture for picture in pictures if picture.svg)
 
 
+def _slug(text: str) -> str:
+    """Return what of a name may stand in the name of a file."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]
+
+
 def _effect_picture(
+    number_: int,
     protocol: str,
     metrics: list[MetricComparison],
     styles: dict[str, ArmStyle],
@@ -83,7 +93,7 @@ def _effect_picture(
     better = ("right" if higher == {True} else "left") if len(higher) == 1 else ""
     svg = interval_panel(
         points,
-        name=f"effects-{len(protocol)}-{abs(sum(map(ord, protocol)))}",
+        name=f"effects-{number_}-{_slug(protocol)}",
         title=f"{title}: {axis} by domain. " + " ".join(f"{point.tip}." for point in points),
         axis=axis,
         zero=differences,
@@ -164,7 +174,7 @@ def _curve_picture(sweep: Sweep, styles: dict[str, ArmStyle], index: int, name: 
     whole = name.startswith(WHOLE)
     svg = curve_panel(
         series,
-        name=f"curve-{index}",
+        name=f"curve-{index}-{_slug(name)}",
         title=f"{axis} over trained tokens, one line per arm",
         axis=axis,
         whole=whole,
@@ -183,7 +193,7 @@ def _trajectory_picture(found: Trajectory, styles: dict[str, ArmStyle], index: i
     axis += "" if found.protocol == "bpb" else f", {protocol_words(found.protocol)}"
     svg = curve_panel(
         [Series(styles[label], runs) for label, runs in found.runs.items()],
-        name=f"trajectory-{index}",
+        name=f"trajectory-{index}-{_slug(found.benchmark)}",
         title=f"{axis} of the checkpoints along training, one line per arm",
         axis=metric_words(found.metric),
         whole=True,

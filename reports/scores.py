@@ -56,7 +56,7 @@ def report_json(
         "scores": list(score_rows(comparison)),
         "protocols": [_protocol_row(pair) for pair in comparison.protocol_pairs],
         "findings": list(comparison.sentences),
-        "verdicts": _verdicts(judgement),
+        "verdicts": verdict_rows(judgement),
         "signals": [{**_plain(one), "decides": one.decides} for one in signals],
         "agreements": [_plain(one) for one in agreements],
         "saturations": [_plain(one) for one in saturations],
@@ -132,7 +132,8 @@ def _protocol_row(pair: ProtocolPair) -> Row:
     }
 
 
-def _verdicts(judgement: Judgement | None) -> list[Row]:
+def verdict_rows(judgement: Judgement | None) -> list[Row]:
+    """Return one row per claim, in the order in which they were declared."""
     if judgement is None:
         return []
     return [

@@ -5,7 +5,9 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from davinci.reports.filters import visible
@@ -41,6 +43,19 @@ SETTINGS: Mapping[str, Any] = {
 }
 
 
+_folder: ContextVar[Path | None] = ContextVar("_folder", default=None)
+
+
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Also write every figure that is drawn here into a folder, as SVG, PNG and PDF."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
 @contextmanager
 def drawing(name: str) -> Iterator[None]:
     """Draw under the page's settings; `name` makes the ids of the figure repeatable."""
@@ -60,6 +75,8 @@ def to_svg(figure: "Figure", *, name: str, title: str, tips: Mapping[str, str]) 
         title: What the picture shows, in words, for readers who do not see it.
         tips: Artist id (`gid`) -> text shown when the pointer rests on it.
     """
+    if (folder := _folder.get()) is not None:
+        _keep(figure, folder / name)
     stream = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -79,6 +96,16 @@ def to_svg(figure: "Figure", *, name: str, title: str, tips: Mapping[str, str]) 
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     return _with_title(svg, name, title)
+
+
+def _keep(figure: "Figure", path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        for kind, created in (("svg", "Date"), ("pdf", "CreationDate"), ("png", "")):
+            metadata: Any = {created: None} if created else None
+            figure.savefig(
+                path.with_suffix(f".{kind}"), metadata=metadata, dpi=200, facecolor="white"
+            )
 
 
 def _with_title(svg: str, name: str, title: str) -> str:
