@@ -10,6 +10,9 @@ from davinci.platform.store.records import Arm, Run, Sweep
 from davinci.reports.corpora import depth_order
 from davinci.reports.filters import size
 
+OF_SWEEP = ("ablation=", "seeds=", "worlds=")
+"""Words of a command that ask for several runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCost:
@@ -122,7 +125,8 @@ def run_rows(sweep: Sweep) -> tuple[RunRow, ...]:
 
 def run_command(arm: Arm, run: Run) -> str:
     """Return the command line that computes one run again, quoted for a shell."""
-    overrides = [*arm.overrides, f"seed={run.seed}"]
+    overrides = [word for word in arm.overrides if not word.startswith(OF_SWEEP)]
+    overrides.append(f"seed={run.seed}")
     if run.world_seed or any(other.world_seed for other in arm.runs):
         overrides.append(f"data.world_seed={run.world_seed}")
     return " ".join(["python", "run.py", *(shlex.quote(override) for override in overrides)])

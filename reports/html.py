@@ -28,6 +28,7 @@ from davinci.reports.generations import benchmark_samples
 from davinci.reports.index import coverage, crossed, deciding, index_rows, leagues, next_runs
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
+from davinci.reports.runs import MAX_NAMED, run_context
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
@@ -41,7 +42,7 @@ STATES = ("supported", "contradicted", "inconclusive", "void", "not run")
 
 
 def render_sweep(sweep: Sweep, out: Path) -> Path:
-    """Write the report of a sweep to `out/index.html`, and beside it its scores and its record.
+    """Write the report of a sweep to `out/index.html`, and beside it scores, record and runs.
 
     Returns:
         The path of the HTML file, which needs no other file and no network.
@@ -57,7 +58,16 @@ def render_sweep(sweep: Sweep, out: Path) -> Path:
         sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
     )
     write_entry(found, out)
+    _write_runs(sweep, comparison, out / "runs")
     return _write(out / "index.html", page)
+
+
+def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
+    template = _environment().get_template("run.html.j2")
+    for arm in sweep.arms:
+        for run in arm.runs:
+            context = run_context(sweep, comparison, arm, run)
+            _write(out / f"{run.digest[:12]}.html", template.render(context, most=MAX_NAMED))
 
 
 def render_index(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from sqlalchemy import select
 
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
+from davinci.platform.store.read import load_sweep
+from davinci.reports.costs import run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ("scale.tokens=8192", "data.documents=80", "evaluation.max_items=6", "store.mlflow=false")
@@ -93,6 +96,22 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     assert "Does math in the mixture help math?" in index
     assert f"badge {verdicts[0]['state']}" in index
 
+    whole = load_sweep(engine, sweep)
+    words = shlex.split(run_command(whole.arms[1], whole.arms[1].runs[2]))
+    alone = subprocess.run(
+        [sys.executable, *words[1:], f"output_dir={outputs}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert "computed 0 tasks" in alone.stdout, "the command of a cell asks for that very run"
+    with engine.connect() as connection:
+        [again] = connection.scalars(
+            select(tables.arm_run.c.run).where(tables.arm_run.c.sweep != sweep)
+        )
+    assert again == whole.arms[1].runs[2].digest
+
     declare(own, least=5.0)
     second = run_py(own, outputs, *TINY)
     assert second.returncode == 0, second.stdout + second.stderr
@@ -115,7 +134,8 @@ def test_an_ablation_of_ones_own_from_declaration_to_verdict(tmp_path: Path) -> 
     assert "chance to be the best" in promoted
     assert "nothing is known of transfer" in promoted
 
-    few = [sys.executable, "-m", "davinci.reports.cli", "mixtures", "--output-dir", str(outputs)]
+    few = [sys.executable, "-m", "davinci.reports.cli", "mixtures", sweep[:12]]
+    few += ["--output-dir", str(outputs)]
     refused = subprocess.run(few, cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 2
     assert "5 mixtures or more, but 2 were run" in refused.stderr
