@@ -28,9 +28,11 @@ from davinci.reports.generations import benchmark_samples
 from davinci.reports.index import coverage, crossed, deciding, index_rows, leagues, next_runs
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
+from davinci.reports.radar import glances
 from davinci.reports.runs import MAX_NAMED, run_context
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
+from davinci.reports.timeline import domains_of, timeline_picture
 from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
 from davinci.reports.verdicts import claim_rows, verdict_picture
 
@@ -147,6 +149,9 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "curves": curve_pictures(sweep, styles, [metric.key for metric in comparison.headline]),
         "lost": lost_items(sweep),
         "stages": stage_rows(sweep),
+        "timeline": timeline_picture(sweep),
+        "timeline_domains": domains_of(sweep),
+        "glances": glances(comparison, styles),
         "sharing": sharing(sweep),
         "decisions": decision_rows(sweep),
         "spikes": spike_rows(sweep),

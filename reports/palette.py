@@ -10,6 +10,10 @@ DARK = ("#62b8ec", "#f2935c", "#3cc79b", "#e39cc8", "#e6b84d", "#aeb1f7", "#ff85
 BASE_LIGHT, BASE_DARK = "#5a5f66", "#a7adb5"
 """Okabe and Ito's colour-blind-safe hues, with at least 4.5:1 contrast to the background."""
 
+DOMAIN_LIGHT = ("#e9eef3", "#ccd8e4", "#a9bed2", "#86a5bf", "#678bab")
+DOMAIN_DARK = ("#20262e", "#2c3947", "#394d61", "#46617b", "#537593")
+"""Shades of one hue, so that no domain is taken for an arm; numbers stand on them in ink."""
+
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 GLYPHS = ("●", "■", "◆", "▲", "▼", "✚", "✖", "⬟")
 
@@ -41,5 +45,7 @@ def arm_styles(sweep: Sweep) -> dict[str, ArmStyle]:
 def variables(*, dark: bool) -> str:
     """Return the CSS custom properties of the palette."""
     colours = DARK if dark else LIGHT
+    shades = DOMAIN_DARK if dark else DOMAIN_LIGHT
     pairs = [f"--arm-{index}: {colour};" for index, colour in enumerate(colours)]
+    pairs += [f"--domain-{index}: {colour};" for index, colour in enumerate(shades)]
     return " ".join([*pairs, f"--base: {BASE_DARK if dark else BASE_LIGHT};"])

@@ -98,7 +98,7 @@ def _effect_picture(
         axis=axis,
         zero=differences,
         better=better,
-        floors={} if differences else {_row(metric): metric.chance for metric in metrics},
+        floors={} if differences else {row_name(metric): metric.chance for metric in metrics},
     )
     return Picture(title, svg, "")
 
@@ -127,7 +127,7 @@ def _difference_point(
         f"{interval(*cell.shown, signed=True)}, corrected {p_value(cell.p_corrected)}, "
         f"{state}; {size}"
     )
-    row, style, ends = _row(metric), styles[cell.arm], cell.shown
+    row, style, ends = row_name(metric), styles[cell.arm], cell.shown
     return Point(row, style, effect.mean, ends.low, ends.high, cell.resolved, tip)
 
 
@@ -138,11 +138,11 @@ def _score_point(metric: MetricComparison, cell: Cell, styles: dict[str, ArmStyl
     tip = f"{metric.key.domain}, {cell.arm}: {number(score.mean)} {interval(score.low, score.high)}"
     if metric.chance == metric.chance:
         tip += f", floor {number(metric.chance)}"
-    row, style = _row(metric), styles[cell.arm]
+    row, style = row_name(metric), styles[cell.arm]
     return Point(row, style, score.mean, score.low, score.high, True, tip)
 
 
-def _row(metric: MetricComparison) -> str:
+def row_name(metric: MetricComparison) -> str:
     """Return what a metric's row is called: its domain, or the benchmark where that has its own."""
     own = metric.key.benchmark.startswith(("held_out_", "microworld_", "world_"))
     row = " ".join(visible(metric.key.domain if own else metric.key.benchmark).split())

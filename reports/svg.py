@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from davinci.reports.filters import visible
-from davinci.reports.palette import BASE_LIGHT, LIGHT
+from davinci.reports.palette import BASE_LIGHT, DOMAIN_LIGHT, LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ INK, FAINT, PAPER = "#101214", "#d0d3d7", "#fefefe"
 _VARIABLES = {INK: "var(--ink)", FAINT: "var(--rule)", PAPER: "var(--paper)"} | {
     BASE_LIGHT: "var(--base)",
     **{colour: f"var(--arm-{index})" for index, colour in enumerate(LIGHT)},
+    **{colour: f"var(--domain-{index})" for index, colour in enumerate(DOMAIN_LIGHT)},
 }
 
 SETTINGS: Mapping[str, Any] = {

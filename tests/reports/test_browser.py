@@ -16,6 +16,7 @@ from davinci.reports.html import render_index, render_paper, render_sweep
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDTHS = (375, 800, 1400)
+PAGES = ("ordinary", "hostile", "index", "paper", "run", "hostile run")
 
 pytestmark = pytest.mark.skipif(
     BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver on the path"
@@ -91,12 +92,14 @@ def pages(
             [index_entry(sweep, "ordinary/index.html")], out, [read(name) for name in names()]
         ),
         "paper": render_paper(None, out),
+        "run": min((out / "ordinary" / "runs").iterdir()),
+        "hostile run": min((out / "hostile" / "runs").iterdir()),
     }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "index", "paper"])
+@pytest.mark.parametrize("name", PAGES)
 def test_the_page_fits_and_logs_nothing(
     browser: Chrome, pages: dict[str, Path], name: str, width: int, scheme: str
 ) -> None:
@@ -118,7 +121,7 @@ def test_the_page_fits_and_logs_nothing(
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "index", "paper"])
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_serious_fault(browser: Chrome, pages: dict[str, Path], name: str) -> None:
     browser.get(pages[name].as_uri())
     browser.execute_script(AXE)
