@@ -93,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     merge.set_defaults(run=commands.run_merge)
     migrate = subparsers.add_parser("migrate", help="bring an older store up to date")
     migrate.set_defaults(run=commands.run_migrate)
-    ui = subparsers.add_parser("ui", help="open the MLflow UI on the right database")
-    ui.add_argument("--port", type=int, default=5000)
+    ui = subparsers.add_parser("ui", help="the MLflow UI on the right database, and the reports")
+    ui.add_argument("--port", type=int, default=5000, help="of MLflow; the reports get the next")
     ui.set_defaults(run=commands.run_ui)
     of_store = [status, explain, ablations, others, promote, mixtures, report, document, export]
     of_store += [mlflow, merge, migrate]

@@ -1,8 +1,6 @@
 """What each command of `davinci` does with its arguments; every one returns the exit code."""
 
 import argparse
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -261,10 +259,14 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def run_ui(arguments: argparse.Namespace) -> int:
-    """Become the MLflow UI on the right database."""
+    """Serve the MLflow UI on the right database, and the reports beside it."""
+    from davinci.reports.ui import serve
+
     path = arguments.output_dir.absolute() / "mlflow.db"
     if not path.exists():
         raise NothingThere(f"There is no MLflow database at {path}; `python run.py` makes one.")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves this machine
-    words = ["mlflow", "ui", "--backend-store-uri", sqlite_url(path)]
-    os.execv(sys.executable, [sys.executable, "-m", *words, "--port", str(arguments.port)])
+    try:
+        return serve(arguments.output_dir.absolute(), arguments.port, Console())
+    except OSError as error:
+        taken = f"Port {arguments.port + 1} for the reports: {error.strerror}; try another --port."
+        raise NothingThere(taken) from None

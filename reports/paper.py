@@ -82,7 +82,7 @@ def paper_studies(engine: "Engine | None") -> tuple[PaperStudy, ...]:
         found.append(
             PaperStudy(
                 study=study,
-                title=f"{TITLES.get(first.paper, first.paper)} Section {first.section}",
+                title=f"{TITLES.get(first.paper, first.paper)} {_place(first.section)}",
                 question=first.question,
                 printed=printed,
                 ablation=name,
@@ -93,6 +93,10 @@ def paper_studies(engine: "Engine | None") -> tuple[PaperStudy, ...]:
             )
         )
     return tuple(found)
+
+
+def _place(section: str) -> str:
+    return section if section.startswith("Appendix") else f"Section {section}"
 
 
 def _our_claims(name: str, known: Sequence[Finding]) -> tuple[OurClaim, ...]:

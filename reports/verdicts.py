@@ -14,7 +14,7 @@ ROW_CHARS = 44
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRow:
-    """One claim with its verdict; `p` is that of what speaks for it."""
+    """One claim with its verdict; `p` is that of what decides: for it, or against it."""
 
     words: str
     paper: str
@@ -33,7 +33,7 @@ def claim_rows(judgement: Judgement) -> tuple[ClaimRow, ...]:
             paper=verdict.claim.paper,
             state=verdict.state,
             effect=verdict.effect,
-            p=verdict.support,
+            p=verdict.against if verdict.state == "contradicted" else verdict.support,
             why=why(verdict),
         )
         for verdict in judgement.verdicts

@@ -1,6 +1,7 @@
 """The main job, for real and small: two levels, three seeds, both protocols, report and MLflow."""
 
 import csv
+import http.client
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -125,9 +127,9 @@ def test_mlflow_shows_the_same_runs_states_parameters_and_scores(outputs: Path) 
         stored = next(c for c in run.curves if c.name == "loss")
         assert [m.step for m in curve] == [int(t) for t in stored.tokens]
         place = f"reports/{sweep.digest[:12]}"
-        assert [a.path for a in client.list_artifacts(shown.info.run_id, place)] == [
-            f"{place}/index.html"
-        ]
+        attached = {a.path for a in client.list_artifacts(shown.info.run_id, place)}
+        names = ("index.html", "scores.csv", f"{run.digest[:12]}.html")
+        assert attached == {f"{place}/{name}" for name in names}
 
 
 def test_the_table_beside_the_report_holds_the_scores_of_the_store(outputs: Path) -> None:
@@ -367,7 +369,8 @@ def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> 
         assert "python run.py" in shown.stderr
 
 
-def test_the_mlflow_ui_serves_the_runs(outputs: Path) -> None:
+def test_the_ui_serves_mlflow_and_the_reports(outputs: Path) -> None:
+    main_job = next(s for s in every_sweep(outputs) if len(s.arms) == 2 and "level" in s.name)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -377,9 +380,28 @@ def test_the_mlflow_ui_serves_the_runs(outputs: Path) -> None:
         runs = ask_until_answered(f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/search")
         names = {run["info"]["run_name"] for run in runs}
         assert {"L2 · seed 0", "L5 · seed 2"} <= names
+        reports = http.client.HTTPConnection("127.0.0.1", port + 1, timeout=60)
+        run = main_job.arms[1].runs[0].digest
+        for path in ("/", f"/{main_job.digest[:12]}/runs/{run[:12]}.html"):
+            reports.request("GET", path)
+            answer = reports.getresponse()
+            assert (answer.status, b"davinci" in answer.read()) == (200, True)
+        for wanted, status in ((run, 302), ("0" * 64, 404), ("'; drop", 404)):
+            reports.request("GET", f"/mlflow/{urllib.parse.quote(wanted)}")
+            answer = reports.getresponse()
+            answer.read()
+            assert answer.status == status
+            if status == 302:
+                where = answer.getheader("Location", "")
+                assert where.startswith(f"http://127.0.0.1:{port}/#/experiments/1/runs/")
+        server.terminate()
+        assert server.wait(timeout=60) == 143
+        with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+            probe.connect(("127.0.0.1", port))
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
 
 
 def ask_until_answered(url: str) -> list[dict[str, dict[str, str]]]:

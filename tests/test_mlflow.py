@@ -156,7 +156,9 @@ def test_a_server_that_is_down_costs_no_result_and_catches_up(
         assert "(0 runs written)" in again.stdout
         report = f"reports/{load(out)[:12]}"
         artifacts = MlflowClient(tracking_uri=url).list_artifacts(found[0].info.run_id, report)
-        assert [artifact.path for artifact in artifacts] == [f"{report}/index.html"]
+        page = f"{found[0].data.tags['davinci.run'][:12]}.html"
+        names = sorted(["index.html", "scores.csv", page])
+        assert [artifact.path for artifact in artifacts] == [f"{report}/{name}" for name in names]
 
 
 def load(out: Path) -> str:

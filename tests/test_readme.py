@@ -9,18 +9,36 @@ from pathlib import Path
 
 import pytest
 
+from davinci.reports.cli import main
+from davinci.reports.texts import GLOSSARY
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEVELS = (ROOT / "data_levels" / "README.md").read_text(encoding="utf-8")
 ABLATIONS = (ROOT / "ablations" / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + LEVELS + ABLATIONS, flags=re.S)
+REPORTS = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
+FENCES = re.findall(
+    r"^```(\w*)\n(.*?)^```$", README + LEVELS + ABLATIONS + REPORTS, flags=re.S | re.M
+)
+BLOCKS = [block for language, block in FENCES if not language]
 COMMANDS = [
     line for block in BLOCKS for line in block.splitlines() if line.startswith("python run.py")
 ]
 
 
+SHOWN = sorted(
+    {
+        line.partition("#")[0].strip()
+        for block in BLOCKS
+        for line in block.splitlines()
+        if line.startswith("davinci ")
+    }
+)
+
+
 def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) == 11
+    assert len(COMMANDS) == 14
+    assert len(SHOWN) >= 12
     assert "make demo" in README
     assert "make test" in README
 
@@ -41,6 +59,28 @@ def test_a_command_of_the_readme_is_understood(command: str, tmp_path: Path) -> 
     )
     assert run.returncode == 0, run.stderr
     assert "Dry run" in run.stdout
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_davinci_command_of_the_readme_runs_until_it_asks_for_results(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(command)[1:]
+    code = main([*words, "--output-dir", str(tmp_path)])
+    said = capsys.readouterr()
+    assert code == 0 or "There is no" in said.err or "theirs" in said.err, said
+
+
+def test_the_words_are_those_of_the_reports() -> None:
+    for term in GLOSSARY:
+        assert f"| {term.name} | {term.meaning} |" in REPORTS
+
+
+def test_every_picture_of_the_gallery_is_there() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", REPORTS)
+    assert len(pictures) >= 5
+    for picture in pictures:
+        assert (ROOT / "reports" / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_option_in_the_table_of_axes_is_there() -> None:

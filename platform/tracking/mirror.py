@@ -36,7 +36,8 @@ def mirror_sweep(engine: Engine, sweep: Sweep, url: str, report: Path) -> int:
         engine: The store, which remembers what was mirrored.
         sweep: The sweep, as the store has it.
         url: MLflow tracking address; a local SQLite database is created when it is not there.
-        report: The sweep's report, attached to each of its runs.
+        report: The sweep's report, attached to each of its runs, with the scores and the run's page
+            that lie beside it.
     """
     with _one_at_a_time(url):
         _forget_if_gone(engine, url)
@@ -58,8 +59,10 @@ def mirror_sweep(engine: Engine, sweep: Sweep, url: str, report: Path) -> int:
                 mlflow_run_id = _write_run(client, experiment, run, shown)
             for key, value in sweep_tags(sweep, arm).items():
                 client.set_tag(mlflow_run_id, key, value)
-            if report.exists():
-                client.log_artifact(mlflow_run_id, str(report), f"reports/{sweep.digest[:12]}")
+            page = report.parent / "runs" / f"{run.digest[:12]}.html"
+            for file in (report, report.parent / "scores.csv", page):
+                if file.exists():
+                    client.log_artifact(mlflow_run_id, str(file), f"reports/{sweep.digest[:12]}")
             row = {"run": run.digest, "sweep": sweep.digest, "tracking_url": redact(url)}
             row |= {"mlflow_run_id": mlflow_run_id, "content": shown.content}
             with engine.begin() as connection:

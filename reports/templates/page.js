@@ -11,6 +11,10 @@
     closed.forEach(function (one) { one.open = false; });
   });
 
+  if (location.protocol === "file:") {
+    each.call(document.querySelectorAll("a.served"), function (link) { link.removeAttribute("href"); });
+  }
+
   function key(row, column) {
     var cell = row.cells[column];
     return cell.hasAttribute("data-sort") ? cell.getAttribute("data-sort") : cell.textContent.trim();
