@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         "--anonymous", type=Path, help="folder for a report without names, times and places"
     )
     report.add_argument("--all", action="store_true", help="of every sweep")
+    report.add_argument("--external", default="", help="name of imported results, not a sweep")
+    report.add_argument("--study", default="", help="of the imported results")
+    report.add_argument("--baseline", default="", help="arm of the imported results (the first)")
     report.add_argument("--paper", action="store_true", help="the papers' findings beside ours")
     report.set_defaults(run=commands.run_report)
     document = subparsers.add_parser("document", help="the life of one document, level by level")

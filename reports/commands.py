@@ -192,6 +192,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     """Write reports anew, or a sweep as files for a paper, or the papers' page."""
     from rich.progress import track
 
+    from davinci.ablations.external.store import as_sweep, load
     from davinci.platform.store.read import find_sweep, list_sweeps, load_sweep
     from davinci.reports.html import render_paper, render_sweep
     from davinci.reports.publication import anonymous, publish_sweep
@@ -209,13 +210,19 @@ def run_report(arguments: argparse.Namespace) -> int:
         print(write_index(engine, reports))
         engine.dispose()
         return 0
-    sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
+    if arguments.external:
+        data = load(engine, arguments.external)
+        sweep = as_sweep(data, arguments.study, arguments.baseline)
+    else:
+        sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
     if arguments.export is not None:
         for path in publish_sweep(sweep, arguments.export):
             print(path)
     elif arguments.anonymous is not None:
         print(render_sweep(anonymous(sweep), arguments.anonymous))
         (arguments.anonymous / "entry.json").unlink()  # it is for an index, which has names
+    elif arguments.external:
+        print(render_sweep(sweep, reports / sweep.digest[:12]))
     else:
         print(write_reports(engine, sweep, reports))
     engine.dispose()

@@ -29,7 +29,7 @@ from davinci.reports.index import coverage, crossed, deciding, index_rows, leagu
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
-from davinci.reports.runs import MAX_NAMED, run_context
+from davinci.reports.runs import MAX_NAMED, page_of, run_context
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.timeline import domains_of, timeline_picture
@@ -69,7 +69,7 @@ def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
     for arm in sweep.arms:
         for run in arm.runs:
             context = run_context(sweep, comparison, arm, run)
-            _write(out / f"{run.digest[:12]}.html", template.render(context, most=MAX_NAMED))
+            _write(out / page_of(run.digest), template.render(context, most=MAX_NAMED))
 
 
 def render_index(
@@ -191,6 +191,7 @@ def _environment() -> Environment:
         "repeats": wording.repeats,
         "floor_words": wording.floor_words,
         "count": wording.count,
+        "page_of": page_of,
     }
     return environment
 

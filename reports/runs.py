@@ -1,5 +1,6 @@
 """A page for every run: how it was made, what it scored, what it won and lost, what it wrote."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,11 @@ class Answer:
     benchmark: str
     protocol: str
     sample: Mapping[str, str]
+
+
+def page_of(digest: str) -> str:
+    """Return the name of a run's page, whatever its digest is made of."""
+    return re.sub(r"[^0-9A-Za-z]", "_", digest)[:12] + ".html"
 
 
 def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -> dict[str, Any]:

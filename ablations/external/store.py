@@ -1,8 +1,10 @@
 """Keeping results of others in the store, marked as such, and looking at them as sweeps."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import numpy as np
 from sqlalchemy import Engine, select
@@ -72,7 +74,7 @@ def as_sweep(data: ExternalData, study: str, baseline: str = "") -> Sweep:
         known = ", ".join(arms) if own else ", ".join(dict.fromkeys(r.study for r in data.results))
         raise UnknownSweep(f"{data.name} has no {baseline or study!r}; there are: {known}.")
     return Sweep(
-        digest=data.digest,
+        digest=_digest(data.digest, study),
         name=f"{data.name}: {study}" if study else data.name,
         command=f"results of others, from {data.source}",
         created="",
@@ -87,7 +89,7 @@ def as_sweep(data: ExternalData, study: str, baseline: str = "") -> Sweep:
                 overrides=(),
                 config={},
                 runs=tuple(
-                    _run(label, world, seed, results, data.lower_is_better)
+                    _run(data, label, world, seed, results)
                     for (world, seed), results in sorted(runs.items())
                 ),
             )
@@ -98,13 +100,18 @@ def as_sweep(data: ExternalData, study: str, baseline: str = "") -> Sweep:
     )
 
 
-def _run(label: str, world: int, seed: int, results: list[Result], lower: tuple[str, ...]) -> Run:
+def _digest(*words: object) -> str:
+    return sha256(json.dumps(words).encode()).hexdigest()
+
+
+def _run(data: ExternalData, label: str, world: int, seed: int, results: list[Result]) -> Run:
+    lower = data.lower_is_better
     by_tokens: dict[float, list[Result]] = {}
     for result in results:
         by_tokens.setdefault(result.tokens, []).append(result)
     *before, last = sorted(by_tokens)
     return Run(
-        digest=f"external {label} {world} {seed}",
+        digest=_digest(data.digest, results[0].study, label, world, seed),
         recipe="",
         seed=seed,
         world_seed=world,

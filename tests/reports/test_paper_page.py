@@ -13,6 +13,7 @@ from davinci.ablations.statistics import Paired, paired_effect
 from davinci.ablations.verdicts import Verdict
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
+from davinci.reports.cli import main
 from davinci.reports.html import render_paper
 from davinci.reports.paper import paper_studies
 
@@ -94,3 +95,22 @@ def test_printed_scores_are_those_of_the_tables() -> None:
     scores = study_scores("code-filter-l2-vs-l3")
     by_arm = {score.arm: score.value for score in scores["MBPP (generative)"]}
     assert by_arm["L3-model-filter"] - by_arm["L2-rule-filter"] == pytest.approx(3.4)
+
+
+def test_a_study_of_others_becomes_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--output-dir", str(tmp_path)]
+    assert main(["import", "--paper", *place]) == 0
+    words = ["--external", "davinci-llm", "--study", "code-filter-l2-vs-l3"]
+    assert main(["report", *words, "--baseline", "L2-rule-filter", *place]) == 0
+    page = Path(capsys.readouterr().out.splitlines()[-1])
+    assert page.is_relative_to(tmp_path / "reports")
+    text = page.read_text("utf-8")
+    assert "L3-model-filter" in text
+    assert "MBPP" in text
+    pages = [one.name for one in (page.parent / "runs").iterdir()]
+    assert len(pages) >= 2
+    assert all(re.fullmatch(r"[0-9a-f]{12}\.html", name) for name in pages)
+    assert main(["report", "--external", "davinci-llm", "--study", "none", *place]) == 2
+    assert "code-filter-l2-vs-l3" in capsys.readouterr().err
