@@ -29,7 +29,7 @@ from davinci.reports.index import coverage, crossed, deciding, index_rows, leagu
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
-from davinci.reports.runs import MAX_NAMED, page_of, run_context
+from davinci.reports.runs import MAX_NAMED, MAX_RUN_PAGES, page_of, run_context
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.timeline import domains_of, timeline_picture
@@ -64,7 +64,13 @@ def render_sweep(sweep: Sweep, out: Path) -> Path:
     return _write(out / "index.html", page)
 
 
+def _has_run_pages(sweep: Sweep) -> bool:
+    return sum(len(arm.runs) for arm in sweep.arms) <= MAX_RUN_PAGES
+
+
 def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
+    if not _has_run_pages(sweep):
+        return
     template = _environment().get_template("run.html.j2")
     for arm in sweep.arms:
         for run in arm.runs:
@@ -163,6 +169,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "building": level_costs(sweep),
         "teacher_cost": teacher_cost(sweep),
         "run_rows": run_rows(sweep),
+        "run_pages": _has_run_pages(sweep),
         "caveats": caveats(sweep, comparison, teachers(sweep)),
         "glossary": GLOSSARY,
         "protocol_titles": PROTOCOL_TITLES,

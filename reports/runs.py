@@ -18,6 +18,8 @@ from davinci.reports.filters import flat
 MAX_NAMED = 8
 """Items named among those won and lost; the counts are of all."""
 MAX_SAMPLES = 6
+MAX_RUN_PAGES = 300
+"""A sweep of more runs gets no pages of them: they would take minutes and gigabytes."""
 SPARK_POINTS = 120
 
 

@@ -74,3 +74,13 @@ def test_a_command_of_a_run_asks_for_that_run_alone(sweep: Sweep) -> None:
     arm = replace(sweep.arms[0], overrides=words)
     found = run_context(replace(sweep, arms=(arm,)), compare(sweep), arm, arm.runs[1])
     assert found["command"] == f"python run.py data.level=L2 seed={arm.runs[1].seed}"
+
+
+def test_a_sweep_of_very_many_runs_gets_no_pages_of_them(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davinci.reports.html.MAX_RUN_PAGES", 5)
+    page = render_sweep(sweep, tmp_path).read_text("utf-8")
+    assert not (tmp_path / "runs").exists()
+    assert 'href="runs/' not in page
+    assert sweep.arms[0].runs[0].digest[:12] in page
