@@ -189,35 +189,39 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
-    """Write reports anew, or a sweep as files for a paper, or the papers' page."""
-    from rich.progress import track
-
-    from davinci.ablations.external.store import as_sweep, load
-    from davinci.platform.store.read import find_sweep, list_sweeps, load_sweep
-    from davinci.reports.html import render_paper, render_sweep
-    from davinci.reports.publication import anonymous, publish_sweep
-    from davinci.reports.publish import write_index, write_reports
+    """Write reports anew: one, all, the papers' page; or a sweep as files for a paper."""
+    from davinci.reports.html import render_paper
+    from davinci.reports.publish import write_all
 
     engine = _open(arguments)
-    if arguments.paper:
-        print(render_paper(engine, arguments.output_dir.absolute() / "reports"))
-        engine.dispose()
-        return 0
     reports = arguments.output_dir.absolute() / "reports"
-    if arguments.all:
-        for digest in track(list_sweeps(engine), "reports", console=Console(stderr=True)):
-            render_sweep(load_sweep(engine, digest), reports / digest[:12])
-        print(write_index(engine, reports))
+    try:
+        if arguments.paper:
+            print(render_paper(engine, reports))
+        elif arguments.all:
+            print(write_all(engine, _address(arguments), reports, Console(stderr=True)))
+        else:
+            _report_one(engine, arguments)
+    finally:
         engine.dispose()
-        return 0
+    return 0
+
+
+def _report_one(engine: "Engine", arguments: argparse.Namespace) -> None:
+    from davinci.ablations.external.store import as_sweep, load
+    from davinci.platform.store.read import find_sweep, load_sweep
+    from davinci.reports.html import render_sweep
+    from davinci.reports.publication import anonymous, publish_sweep
+    from davinci.reports.publish import write_reports
+
+    reports = arguments.output_dir.absolute() / "reports"
     if arguments.external:
         data = load(engine, arguments.external)
         sweep = as_sweep(data, arguments.study, arguments.baseline)
     else:
         sweep = load_sweep(engine, find_sweep(engine, arguments.sweep))
     if arguments.export is not None:
-        for path in publish_sweep(sweep, arguments.export):
-            print(path)
+        print("\n".join(map(str, publish_sweep(sweep, arguments.export))))
     elif arguments.anonymous is not None:
         print(render_sweep(anonymous(sweep), arguments.anonymous))
         (arguments.anonymous / "entry.json").unlink()  # it is for an index, which has names
@@ -225,8 +229,6 @@ def run_report(arguments: argparse.Namespace) -> int:
         print(render_sweep(sweep, reports / sweep.digest[:12]))
     else:
         print(write_reports(engine, sweep, reports))
-    engine.dispose()
-    return 0
 
 
 def run_document(arguments: argparse.Namespace) -> int:

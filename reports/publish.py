@@ -1,8 +1,11 @@
 """From a finished sweep to what people look at: the report, the index, MLflow, a summary."""
 
+import multiprocessing
+import os
 import shlex
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,6 +162,33 @@ def write_reports(engine: Engine, sweep: Sweep, reports: Path) -> Path:
     page = render_sweep(sweep, reports / sweep.digest[:12])
     write_index(engine, reports)
     return page
+
+
+def write_all(engine: Engine, url: str, reports: Path, console: Console) -> Path:
+    """Write the reports of all sweeps, as many at once as there are cores, and the index.
+
+    `url` is the address of the engine's store.
+    """
+    from rich.progress import track
+
+    digests = list_sweeps(engine)
+    workers = max(1, min(len(digests), os.cpu_count() or 1))
+    context = multiprocessing.get_context("spawn")  # of a parent with threads nothing is forked
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting = [pool.submit(_write_one, url, digest, reports) for digest in digests]
+        done = as_completed(waiting)
+        for each in track(done, "reports", total=len(digests), console=console):
+            each.result()
+    return write_index(engine, reports)
+
+
+def _write_one(url: str, digest: str, reports: Path) -> None:
+    from davinci.platform.store.open import open_store
+    from davinci.reports.html import render_sweep
+
+    engine = open_store(url)
+    render_sweep(load_sweep(engine, digest), reports / digest[:12])
+    engine.dispose()
 
 
 def write_index(engine: Engine, reports: Path) -> Path:

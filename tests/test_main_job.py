@@ -360,6 +360,11 @@ def test_a_report_can_be_written_anew_from_the_store_alone(outputs: Path) -> Non
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.strip() == str(page)
     assert page.read_text() == before
+    page.unlink()
+    every = davinci("report", "--all", output_dir=outputs)
+    assert every.returncode == 0, every.stderr
+    assert every.stdout.strip() == str(outputs / "reports" / "index.html")
+    assert page.read_text() == before
 
 
 def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
