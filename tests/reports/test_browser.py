@@ -18,9 +18,12 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDTHS = (375, 800, 1400)
 PAGES = ("ordinary", "hostile", "index", "paper", "run", "hostile run")
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver on the path"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver on the path"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
