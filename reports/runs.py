@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from scipy import stats
 
 from davinci.ablations.alignment import MetricKey, done_runs, key_of
 from davinci.ablations.findings import SweepComparison
+from davinci.ablations.statistics import mcnemar
 from davinci.platform.store.records import Arm, Curve, Outcomes, Run, Sweep
 from davinci.reports.costs import run_command
 from davinci.reports.filters import flat
@@ -90,6 +90,7 @@ def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -
             None,
         )
     headline = {metric.key for metric in comparison.headline}
+    scored = list(_against(run, partner))
     return {
         "sweep": sweep,
         "label": arm.label,
@@ -97,8 +98,8 @@ def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -
         "command": run_command(arm, run),
         "baseline": sweep.baseline,
         "partner": partner,
-        "scores": [one for one in _against(run, partner) if one.key in headline],
-        "others": [one for one in _against(run, partner) if one.key not in headline],
+        "scores": [one for one in scored if one.key in headline],
+        "others": [one for one in scored if one.key not in headline],
         "sparks": [spark for curve in run.curves if (spark := _spark(curve)) is not None],
         "answers": list(_answers(run)),
         "config": flat(arm.config),
@@ -125,8 +126,7 @@ def _compared(one: Outcomes, other: Outcomes | None) -> Against:
         ]
         won = tuple(item for item, value, their in pairs if value > their)
         lost = tuple(item for item, value, their in pairs if value < their)
-        num = len(won) + len(lost)
-        p = float(stats.binomtest(len(won), num).pvalue) if num else 1.0
+        p = mcnemar(len(won), len(lost))
     return Against(
         key=key_of(one),
         higher_is_better=one.higher_is_better,

@@ -1,6 +1,13 @@
 """Intervals, tests and power for arms that are repeated over seeds and scored on items."""
 
-from davinci.ablations.statistics.effects import Effect, Paired, Score, arm_score, paired_effect
+from davinci.ablations.statistics.effects import (
+    Effect,
+    Paired,
+    Score,
+    arm_score,
+    mcnemar,
+    paired_effect,
+)
 from davinci.ablations.statistics.family import MIN_REPLICATES, correct, resolved
 from davinci.ablations.statistics.power import Settling, num_replicates_to_settle
 from davinci.ablations.statistics.variance import (
@@ -24,8 +31,10 @@ __all__ = [
     "Settling",
     "arm_score",
     "correct",
+    "mcnemar",
     "crossed_estimate",
     "estimate",
+    "mcnemar",
     "num_replicates_to_settle",
     "paired_effect",
     "resolved",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from davinci.ablations.statistics.variance import (
     Block,
@@ -249,7 +249,15 @@ def _exact_p_value(worlds: Sequence[Paired]) -> float | None:
         return None
     won = sum(int((w.treatment > w.baseline).sum()) for w in worlds)
     lost = sum(int((w.treatment < w.baseline).sum()) for w in worlds)
-    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return mcnemar(won, lost)
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Return the exact two-sided p-value of items won and lost: each is a coin, if none is better.
+
+    Source: McNemar, Psychometrika 12 (1947), with the binomial distribution itself.
+    """
+    return min(1.0, 2 * float(special.bdtr(min(won, lost), won + lost, 0.5)))
 
 
 def _se_seed(found: Estimate) -> float:

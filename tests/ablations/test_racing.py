@@ -49,6 +49,7 @@ def test_claims_share_the_level_and_a_decided_one_leaves_its_own() -> None:
     against = Evidence(1.0, 0.0)
     assert one_look(near, against) == ("open", "contradicted"), "of the other kind: no share"
     assert look([far, near], ["supported", "open"], 5, 10)[0] == "supported", "it stays decided"
+    assert look([near, far], ["open", "contradicted"], 5, 10)[0] == "open", "still no share"
 
 
 def test_only_arms_of_open_claims_go_on() -> None:

@@ -12,6 +12,7 @@ from davinci.ablations.statistics import (
     correct,
     crossed_estimate,
     estimate,
+    mcnemar,
     num_replicates_to_settle,
     paired_effect,
 )
@@ -169,6 +170,12 @@ def test_right_and_wrong_answers_of_one_run_are_tested_exactly() -> None:
     assert twice.p_value == approx(stats.binomtest(10, 12).pvalue), "worlds add up"
 
 
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (3, 3), (2, 9), (40, 11)])
+def test_mcnemar_is_the_binomial_test(won: int, lost: int) -> None:
+    expected = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
+    assert mcnemar(won, lost) == approx(expected)
+
+
 @pytest.mark.parametrize(
     ("weights", "num_items", "scale"),
     [(np.arange(1.0, 21.0), 0, 1.0), (np.ones(20), 40, 1.0), (np.ones(20), 0, 0.5)],
@@ -181,6 +188,19 @@ def test_other_scores_of_one_run_are_not_tested_exactly(
     first[0, :7], second[0, 5:8] = scale, scale
     effect = paired_effect([Paired(first, second, weights, num_items)], bounded=True)
     assert effect.p_value == approx(2 * stats.t.sf(abs(effect.mean) / effect.se, effect.df))
+
+
+def test_seeds_that_tie_by_luck_do_not_close_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    right = np.repeat([1.0, 0.0], [12, 28])
+    rows = np.array([rng.permutation(right) for _ in range(3)])  # each of them has 12 right
+    other = np.array([rng.permutation(right) for _ in range(3)])
+    effect = paired_effect([Paired(rows, other, np.ones(40))], bounded=True)
+    assert effect.mean == 0.0
+    rest = effect.components.rest / 3
+    item = max(effect.components.item, 0.0)
+    assert effect.se**2 == approx(rest * stats.chi2.ppf(0.02, 2) / 2 + item)
+    assert effect.high > 0.02
 
 
 def test_the_promise_of_three_seeds_is_right_on_average() -> None:

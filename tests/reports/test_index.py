@@ -69,6 +69,13 @@ def test_a_record_that_is_none_is_made_anew(tmp_path: Path, text: str) -> None:
     assert read_entry(tmp_path) is None
 
 
+def test_a_record_of_another_format_is_made_anew(tmp_path: Path) -> None:
+    write_entry(entry(), tmp_path)
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(text.replace('"format": 1', '"format": 0'))
+    assert read_entry(tmp_path) is None
+
+
 def test_a_report_leaves_its_record(tmp_path: Path, sweep: Sweep) -> None:
     render_sweep(sweep, tmp_path / "here")
     found = read_entry(tmp_path / "here")
@@ -104,7 +111,8 @@ def test_what_would_settle_a_claim_is_proposed_the_cheapest_first() -> None:
     dear = entry("b", wall_s=600.0, ablation="dear")
     done = entry("c", claims=(claim(state="supported"),), ablation="done")
     unknown = entry("d", claims=(claim(seeds_to_settle=None),), ablation="unknown")
-    found = next_runs([dear, entry(), done, unknown])
+    enough = entry("e", claims=(claim(seeds_to_settle=3),), ablation="enough")
+    found = next_runs([dear, entry(), done, unknown, enough])
     assert [one.command for one in found] == [
         "python run.py -m ablation=level worlds=2 seeds=4",
         "python run.py -m ablation=level worlds=2 seeds=4",

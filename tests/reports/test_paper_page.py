@@ -1,10 +1,12 @@
 """The papers' findings beside ours: every claim and verdict stands on the page."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from davinci.ablations.known import findings, names, read, record_verdicts
 from davinci.ablations.paper.read import ours, study_scores
@@ -20,7 +22,7 @@ from davinci.reports.paper import paper_studies
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return a store with one judged sweep of `code_filter`: the first claim supported."""
+    """Return a store with two judged sweeps of one ablation; the newer supports a claim."""
     import numpy as np
 
     engine = open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/davinci.db")
@@ -34,29 +36,29 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     )
     with engine.begin() as connection:
         now = "2026-11-29T00:00:00+00:00"
-        connection.execute(
-            insert(tables.sweep).values(
-                digest="f" * 64,
-                name="code_filter",
-                command="c",
-                created=now,
-                axes={},
-                fixed=[],
-                baseline="rules",
-                provenance={},
-                num_tasks=0,
-                num_tasks_unshared=0,
-                num_tasks_reused=0,
-            )
-        )
+        usual: dict[str, Any] = {
+            "name": "code_filter",
+            "command": "c",
+            "created": now,
+            "axes": {},
+            "fixed": [],
+        }
+        usual |= {"baseline": "rules", "provenance": {}, "num_tasks": 0, "num_tasks_unshared": 0}
+        sweeps = [{**usual, "digest": one * 64, "num_tasks_reused": 0} for one in ("0", "f")]
+        connection.execute(insert(tables.sweep), sweeps)
         connection.execute(
             insert(tables.ablation).values(
                 digest="a" * 64, name=ablation.name, declared={}, created=now
             )
         )
-    record_verdicts(
-        engine, "f" * 64, "a" * 64, verdicts, baseline=ablation.baseline, scale="134k parameters"
-    )
+    older = tuple(replace(verdict, state="contradicted") for verdict in verdicts)
+    for sweep, found in (("0" * 64, older), ("f" * 64, verdicts)):
+        record_verdicts(
+            engine, sweep, "a" * 64, found, baseline=ablation.baseline, scale="134k parameters"
+        )
+    with engine.begin() as connection:
+        old = tables.verdict.c.sweep == "0" * 64
+        connection.execute(update(tables.verdict).where(old).values(created="2026-11-01"))
     return engine
 
 

@@ -56,7 +56,7 @@ def test_the_file_alone_gives_back_every_verdict_effect_interval_and_run(
     assert len(table) == len(judgement.verdicts) == 4
     states = []
     for row, verdict in zip(table, judgement.verdicts, strict=True):
-        words, state, effect, ends, *_ = row
+        words, state, effect, ends, p, *_ = row
         assert verdict.claim.words("old") in words.text_content()
         states.append(state.text_content().strip())
         assert states[-1] == verdict.state
@@ -65,6 +65,9 @@ def test_the_file_alone_gives_back_every_verdict_effect_interval_and_run(
         low, high = re.findall(r"[+−]?[\d.]+", ends.text_content())
         assert number(low) == pytest.approx(verdict.effect.low, abs=5e-4)
         assert number(high) == pytest.approx(verdict.effect.high, abs=5e-4)
+        decides = verdict.against if verdict.state == "contradicted" else verdict.support
+        (shown_p,) = re.findall(r"\d?\.\d+", p.text_content())
+        assert float(shown_p) == pytest.approx(decides, abs=1e-3)
     assert set(states) == {"supported", "contradicted", "inconclusive"}
     shown = set(page.xpath('//*[@aria-label="Runs"]//tbody//a/code/text()'))
     runs = [run for arm in sweep.arms for run in arm.runs]

@@ -39,12 +39,15 @@ def test_stages_and_decisions_stand_in_their_order(sweep: Sweep) -> None:
     changes = (
         decision(400, "shift", {"code": 0.7, "math": 0.3}),
         decision(600, "hold", {"code": 0.7, "math": 0.3}),
+        decision(1000, "shift", late),
+        decision(1400, "shift", even),
     )
     found = with_stages(sweep, even, late, decisions=changes)
     assert stretches(found, found.arms[0]) == (
         Stretch(0.0, 400, even, ""),
         Stretch(400, 1000.0, {"code": 0.7, "math": 0.3}, "shift: math rests"),
-        Stretch(1000.0, 2000.0, late, "stage 2"),
+        Stretch(1000, 1400, late, "shift: math rests"),
+        Stretch(1400, 2000.0, even, "shift: math rests"),
     )
 
 
