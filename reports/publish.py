@@ -133,6 +133,7 @@ def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) ->
     from davinci.ablations.comparison import compare
     from davinci.ablations.judgement import judge_sweep
     from davinci.ablations.known import record_verdicts, scale_words
+    from davinci.reports.html import render_sweep
     from davinci.reports.summary import print_summary, print_verdicts
 
     reports = request.runtime.output_dir / "reports"
@@ -151,8 +152,8 @@ def publish(engine: Engine, sweep: Sweep, request: Request, console: Console) ->
         print_verdicts(judgement, console)
     console.print(f"report  {_shown(page)}", highlight=False, soft_wrap=True)
     console.print(f"index   {_shown(reports / 'index.html')}", highlight=False, soft_wrap=True)
-    if request.runtime.mlflow_url:
-        mirror(engine, sweep, request, page, console)
+    if request.runtime.mlflow_url and mirror(engine, sweep, request, page, console):
+        render_sweep(load_sweep(engine, sweep.digest), page.parent)  # now with MLflow's ids
 
 
 def write_reports(engine: Engine, sweep: Sweep, reports: Path) -> Path:
@@ -209,8 +210,11 @@ def write_index(engine: Engine, reports: Path) -> Path:
     return render_index(entries, reports, [read(name) for name in names()])
 
 
-def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: Console) -> None:
-    """Bring MLflow up to date; a server that does not answer costs no result."""
+def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: Console) -> int:
+    """Bring MLflow up to date; return how many runs were new to it.
+
+    A server that does not answer costs no result.
+    """
     from davinci.platform.tracking.mirror import mirror_sweep
 
     url = request.runtime.mlflow_url
@@ -220,11 +224,12 @@ def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: 
         why = redact(f"MLflow was not updated ({type(error).__name__}: {error}).")
         why += " Nothing is lost; `davinci mlflow sync` catches up."
         console.print(why, style="red", markup=False)
-        return
+        return 0
     words = [_shown(Path(sys.executable).with_name("davinci")), "ui"]
     words += ["--output-dir", _shown(request.runtime.output_dir)]
     ui = shlex.join(words)
     console.print(f"MLflow  {ui}  ({written} runs written)", highlight=False, soft_wrap=True)
+    return written
 
 
 def _shown(path: Path) -> str:
