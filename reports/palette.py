@@ -33,13 +33,16 @@ def arm_styles(sweep: Sweep) -> dict[str, ArmStyle]:
     """Return every arm's style by label; the baseline is grey, the others follow their order."""
     others: Sequence[str] = [arm.label for arm in sweep.arms if arm.label != sweep.baseline]
     styles = {sweep.baseline: ArmStyle(sweep.baseline, "var(--base)", "#5a5f66", "o", "○", True)}
-    for index, label in enumerate(others):
-        colour = index % len(LIGHT)
-        shape = (index + index // len(LIGHT)) % len(MARKERS)
-        styles[label] = ArmStyle(
-            label, f"var(--arm-{colour})", LIGHT[colour], MARKERS[shape], GLYPHS[shape], False
-        )
+    styles |= {label: numbered_style(label, index) for index, label in enumerate(others)}
     return {arm.label: styles[arm.label] for arm in sweep.arms}
+
+
+def numbered_style(label: str, index: int) -> ArmStyle:
+    """Return the style of the arm at a place; a colour that comes again has another marker."""
+    colour, shape = index % len(LIGHT), (index + index // len(LIGHT)) % len(MARKERS)
+    return ArmStyle(
+        label, f"var(--arm-{colour})", LIGHT[colour], MARKERS[shape], GLYPHS[shape], False
+    )
 
 
 def variables(*, dark: bool) -> str:

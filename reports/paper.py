@@ -12,7 +12,7 @@ from davinci.ablations.paper.read import Score, ours, study_scores
 from davinci.ablations.paper.rejudge import Rejudged, rejudge
 from davinci.ablations.wording import interval, number
 from davinci.reports.figures import Point, Series, curve_panel, interval_panel
-from davinci.reports.palette import GLYPHS, LIGHT, MARKERS, ArmStyle
+from davinci.reports.palette import LIGHT, ArmStyle, numbered_style
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -165,13 +165,7 @@ def _effects(place: int, printed: Sequence[Rejudged], claims: Sequence[OurClaim]
 
 def _styles(scores: Mapping[str, Sequence[Score]]) -> dict[str, ArmStyle]:
     names = dict.fromkeys(score.arm for every in scores.values() for score in every)
-    styles = {}
-    for place, name in enumerate(names):
-        colour, shape = place % len(LIGHT), (place + place // len(LIGHT)) % len(MARKERS)
-        styles[name] = ArmStyle(
-            name, f"var(--arm-{colour})", LIGHT[colour], MARKERS[shape], GLYPHS[shape], False
-        )
-    return styles
+    return {name: numbered_style(name, place) for place, name in enumerate(names)}
 
 
 @functools.cache
