@@ -6,19 +6,19 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from sqlalchemy import Engine, select
 
 from davinci.ablations.declaration import Ablation, Claim, declare
-from davinci.ablations.statistics import Effect
-from davinci.ablations.statistics.effects import detectable
-from davinci.ablations.verdicts import Verdict
 from davinci.platform.config.errors import ConfigError, Problem
 from davinci.platform.store import tables
 from davinci.platform.store.records import Sweep
 from davinci.platform.store.write import replace
+
+if TYPE_CHECKING:  # statistics take half a second to import, and a listing needs none
+    from davinci.ablations.verdicts import Verdict
 
 CATALOGUE = Path(__file__).parent / "catalogue" / "ablation"
 
@@ -77,7 +77,7 @@ def record_verdicts(
     engine: Engine,
     sweep: str,
     registration: str,
-    verdicts: tuple[Verdict, ...],
+    verdicts: "tuple[Verdict, ...]",
     *,
     baseline: str,
     scale: str,
@@ -133,6 +133,8 @@ def expected_power(
     Like it are those of models of the same size, in the same metric: their standard errors, as if
     of one replicate, and their mean square. Nothing is said of metrics without.
     """
+    from davinci.ablations.statistics.effects import detectable
+
     size, known = _short(num_parameters), findings(engine)
     found = []
     for number, claim in enumerate(ablation.claims, start=1):
@@ -155,8 +157,8 @@ def expected_power(
     return found
 
 
-def _content(verdict: Verdict, baseline: str, scale: str) -> dict[str, Any]:
-    effect: Effect | None = verdict.effect
+def _content(verdict: "Verdict", baseline: str, scale: str) -> dict[str, Any]:
+    effect = verdict.effect
     known = effect is not None and effect.low == effect.low
     return {
         "metric": verdict.claim.metric,

@@ -1,6 +1,7 @@
 """`davinci ablations`: the catalogue, and what the store knows of each of its questions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -8,11 +9,11 @@ from sqlalchemy import Engine
 
 from davinci.ablations.declaration import THEMES, Ablation
 from davinci.ablations.known import Finding, findings, names, read
-from davinci.ablations.paper.rejudge import rejudge
-from davinci.ablations.promotion import Promotion
-from davinci.ablations.scaling import words as scaling_words
-from davinci.ablations.transfer import Estimate
 from davinci.ablations.wording import count, interval, number
+
+if TYPE_CHECKING:  # as in `known`: a listing needs no statistics
+    from davinci.ablations.promotion import Promotion
+    from davinci.ablations.transfer import Estimate
 
 NEVER = "not run"
 
@@ -79,6 +80,8 @@ def show_ablation(ablation: Ablation, engine: Engine | None, console: Console) -
 
 def show_paper(console: Console) -> None:
     """Print every published claim with its effect, the noise of the items, and our verdict."""
+    from davinci.ablations.paper.rejudge import rejudge
+
     found = rejudge()
     for study in dict.fromkeys(one.claim.study for one in found):
         own = [one for one in found if one.claim.study == study]
@@ -139,8 +142,10 @@ def _line(finding: Finding) -> str:
     return f"  {finding.state}: {content['words']}{numbers}{reason}"
 
 
-def show_promotion(found: Promotion, name: str, console: Console) -> None:
+def show_promotion(found: "Promotion", name: str, console: Console) -> None:
     """Print which arms deserve a larger run, and how far a smaller scale could be trusted."""
+    from davinci.ablations.scaling import words as scaling_words
+
     console.print(f"[bold]{name}[/] by {found.metric}, at {found.scale}:", highlight=False)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("arm")
@@ -176,5 +181,5 @@ def show_promotion(found: Promotion, name: str, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _ends(found: Estimate) -> str:
+def _ends(found: "Estimate") -> str:
     return f"{number(found.value)} {interval(found.low, found.high)}"

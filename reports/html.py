@@ -25,7 +25,15 @@ from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
 from davinci.reports.entries import IndexEntry, entry_of, write_entry
 from davinci.reports.evaluations import agreements, lost_items
 from davinci.reports.generations import benchmark_samples
-from davinci.reports.index import coverage, crossed, deciding, index_rows, leagues, next_runs
+from davinci.reports.index import (
+    coverage,
+    crossed,
+    deciding,
+    earlier_looks,
+    index_rows,
+    leagues,
+    next_runs,
+)
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
@@ -43,8 +51,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 STATES = ("supported", "contradicted", "inconclusive", "void", "not run")
 
 
-def render_sweep(sweep: Sweep, out: Path) -> Path:
-    """Write the report of a sweep to `out/index.html`, and beside it scores, record and runs.
+def render_sweep(sweep: Sweep, out: Path, *, indexed: bool = True) -> Path:
+    """Write the report of a sweep to `out/index.html`, and beside it its scores and its runs.
+
+    Where it is `indexed`, also the record from which an index is written.
 
     Returns:
         The path of the HTML file, which needs no other file and no network.
@@ -56,10 +66,11 @@ def render_sweep(sweep: Sweep, out: Path) -> Path:
     context = _context(sweep, comparison)
     page = _environment().get_template("sweep.html.j2").render(context)
     _write(out / "scores.csv", scores_csv(comparison))
-    found = entry_of(
-        sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
-    )
-    write_entry(found, out)
+    if indexed:
+        found = entry_of(
+            sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
+        )
+        write_entry(found, out)
     _write_runs(sweep, comparison, out / "runs")
     return _write(out / "index.html", page)
 
@@ -88,7 +99,9 @@ def render_index(
     """
     rows = index_rows(entries, catalogue)
     shown = [row for row in rows if not row.look]
-    scales, signals = deciding(entries)
+    looks = earlier_looks(entries)
+    current = [entry for entry in entries if entry.sweep not in looks]
+    scales, signals = deciding(current)
     page = (
         _environment()
         .get_template("index.html.j2")
@@ -100,12 +113,12 @@ def render_index(
                 state: num for state in STATES if (num := sum(row.state == state for row in shown))
             },
             themes=sorted({row.theme for row in rows if row.theme}),
-            next=next_runs(entries),
+            next=next_runs(current),
             scales=scales,
             signals=signals,
-            coverage=coverage(entries),
-            crossed=crossed(entries),
-            leagues=leagues(entries),
+            coverage=coverage(current),
+            crossed=crossed(current),
+            leagues=leagues(current),
             has_paper=(out / "paper.html").exists(),
         )
     )

@@ -142,11 +142,10 @@ def _numbers(claim: ClaimEntry) -> str:
 
 def next_runs(entries: Sequence[IndexEntry]) -> list[NextRun]:
     """Return what would settle open claims, the cheapest first."""
-    looks = earlier_looks(entries)
     found = []
     for entry in entries:
         claim = entry.claims[0] if entry.claims else None
-        if entry.sweep in looks or claim is None or not claim.seeds_to_settle:
+        if claim is None or not claim.seeds_to_settle:
             continue
         num_arms = max(len(entry.arms), 1)
         have = max((arm.num_done for arm in entry.arms), default=0)
@@ -221,10 +220,8 @@ def crossed(entries: Sequence[IndexEntry]) -> list[tuple[str, str, int, int]]:
 def leagues(entries: Sequence[IndexEntry]) -> list[League]:
     """Return for every scale its arms, the fewest bits per byte first."""
     by_scale: dict[str, list[IndexEntry]] = {}
-    looks = earlier_looks(entries)
     for entry in entries:
-        if entry.sweep not in looks:
-            by_scale.setdefault(entry.scale, []).append(entry)
+        by_scale.setdefault(entry.scale, []).append(entry)
     found = []
     for scale, own in by_scale.items():
         rows = [

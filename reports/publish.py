@@ -193,7 +193,10 @@ def _write_one(url: str, digest: str, reports: Path) -> None:
 
 
 def write_index(engine: Engine, reports: Path) -> Path:
-    """Write the index of all sweeps; records that are not there or too old are made anew."""
+    """Write the index of all sweeps; records that are not there or too old are made anew.
+
+    A sweep without a report is listed, but leads nowhere.
+    """
     from davinci.ablations.known import names, read
     from davinci.reports.entries import index_entry, read_entry, write_entry
     from davinci.reports.html import render_index
@@ -206,7 +209,8 @@ def write_index(engine: Engine, reports: Path) -> Path:
             entry = index_entry(load_sweep(engine, digest), f"{folder.name}/index.html")
             folder.mkdir(parents=True, exist_ok=True)
             write_entry(entry, folder)
-        entries.append(entry)
+        there = (folder / "index.html").exists()
+        entries.append(entry if there else replace(entry, href=""))
     return render_index(entries, reports, [read(name) for name in names()])
 
 

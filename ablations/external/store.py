@@ -1,15 +1,14 @@
 """Keeping results of others in the store, marked as such, and looking at them as sweeps."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from hashlib import sha256
 
 import numpy as np
 from sqlalchemy import Engine, select
 
 from davinci.ablations.external.table import ExternalData, Result
+from davinci.platform.config.identity import digest
 from davinci.platform.store import tables
 from davinci.platform.store.read import UnknownSweep
 from davinci.platform.store.records import Arm, Outcomes, Run, Scored, Sweep
@@ -74,7 +73,7 @@ def as_sweep(data: ExternalData, study: str, baseline: str = "") -> Sweep:
         known = ", ".join(arms) if own else ", ".join(dict.fromkeys(r.study for r in data.results))
         raise UnknownSweep(f"{data.name} has no {baseline or study!r}; there are: {known}.")
     return Sweep(
-        digest=_digest(data.digest, study),
+        digest=digest([data.digest, study]),
         name=f"{data.name}: {study}" if study else data.name,
         command=f"results of others, from {data.source}",
         created="",
@@ -100,10 +99,6 @@ def as_sweep(data: ExternalData, study: str, baseline: str = "") -> Sweep:
     )
 
 
-def _digest(*words: object) -> str:
-    return sha256(json.dumps(words).encode()).hexdigest()
-
-
 def _run(data: ExternalData, label: str, world: int, seed: int, results: list[Result]) -> Run:
     lower = data.lower_is_better
     by_tokens: dict[float, list[Result]] = {}
@@ -111,7 +106,7 @@ def _run(data: ExternalData, label: str, world: int, seed: int, results: list[Re
         by_tokens.setdefault(result.tokens, []).append(result)
     *before, last = sorted(by_tokens)
     return Run(
-        digest=_digest(data.digest, results[0].study, label, world, seed),
+        digest=digest([data.digest, results[0].study, label, world, seed]),
         recipe="",
         seed=seed,
         world_seed=world,

@@ -2,7 +2,7 @@
 
 import csv
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,13 @@ def result_files() -> tuple[Path, ...]:
     return tuple(sorted((HERE / "results").glob("*.csv")))
 
 
+@functools.cache
+def rows(name: str) -> Sequence[dict[str, str]]:
+    """Return the rows of one file of this folder."""
+    text = files(__package__).joinpath(*name.split("/")).read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """One printed number; `value` in points of 100, `config` is the model or arm."""
@@ -33,7 +40,6 @@ class Published:
 @functools.cache
 def published(table: str) -> tuple[Published, ...]:
     """Return the numbers of one file of `results`, by its name without `.csv`."""
-    text = files(__package__).joinpath("results", f"{table}.csv").read_text("utf-8")
     return tuple(
         Published(
             config=row["config"],
@@ -42,7 +48,7 @@ def published(table: str) -> tuple[Published, ...]:
             value=float(row["value"]),
             source=row["source"],
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in rows(f"results/{table}.csv")
     )
 
 
@@ -82,15 +88,15 @@ def study_scores(study: str) -> Mapping[str, tuple[Score, ...]]:
 
     What is printed in several places is taken from the text or a table before a figure's marks.
     """
-    rows = [
+    own = [
         row
         for path in result_files()
-        for row in csv.DictReader(path.read_text("utf-8").splitlines())
+        for row in rows(f"results/{path.name}")
         if row["study"] == study and row["unit"] == "percent" and row["value"]
     ]
-    rows.sort(key=lambda row: row["read_how"] == "printed")
+    own.sort(key=lambda row: row["read_how"] == "printed")
     found: dict[str, dict[tuple[str, float], Score]] = {}
-    for row in rows:
+    for row in own:
         tokens = 1e9 * float(row["tokens_B"] or 0)
         score = Score(arm=row["config"], tokens=tokens, value=float(row["value"]))
         protocol = f" ({row['protocol']})" if row["protocol"] in ("ppl", "generative") else ""
@@ -103,5 +109,4 @@ def study_scores(study: str) -> Mapping[str, tuple[Score, ...]]:
 @functools.cache
 def ours() -> Mapping[str, str]:
     """Return study of a paper -> the ablation of the catalogue that asks the same."""
-    text = files(__package__).joinpath("ours.csv").read_text("utf-8")
-    return {row["study"]: row["ablation"] for row in csv.DictReader(text.splitlines())}
+    return {row["study"]: row["ablation"] for row in rows("ours.csv")}

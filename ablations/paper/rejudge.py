@@ -8,19 +8,16 @@ released model's scores, tasks as independent. Differences along one run share t
 this errs on the wide side there.
 """
 
-import csv
 import functools
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal
 
 from scipy import stats
 
 from davinci.ablations.averages import CLUSTER_OF
-from davinci.ablations.paper.read import final_models
+from davinci.ablations.paper.read import final_models, rows
 from davinci.ablations.statistics import correct
 from davinci.ablations.statistics.family import ALPHA
 from davinci.platform.evaluation.harness.suite import suite
@@ -121,7 +118,7 @@ def claims() -> tuple[PaperClaim, ...]:
             stated=row["stated"] == "yes",
             evidence=row["evidence"],
         )
-        for row in _rows("claims.csv")
+        for row in rows("claims.csv")
     )
 
 
@@ -205,23 +202,23 @@ def _value(claim: PaperClaim, arm: str) -> float | None:
     metric, protocol = claim.metric, ""
     if gap := re.fullmatch(r"(\S+) gap \((\w+)\)", claim.metric):
         metric, protocol = gap[1], gap[2]
-    rows = [
+    found = [
         row
-        for row in (_rows(f"results/{claim.evidence}.csv") if claim.evidence else ())
+        for row in (rows(f"results/{claim.evidence}.csv") if claim.evidence else ())
         if row["config"] == config
         and row["benchmark_or_aggregate"] == metric
         and protocol in ("", row["protocol"])
         and row["unit"].startswith("percent")
     ]
-    rows.sort(key=lambda row: row["read_how"] != "printed")  # printed before read off a figure
+    found.sort(key=lambda row: row["read_how"] != "printed")  # printed before read off a figure
     wanted = float(at.removesuffix("B")) if at else claim.tokens_B
     if wanted is None:
-        most = max((float(row["tokens_B"] or 0) for row in rows), default=0.0)
-        rows = [row for row in rows if float(row["tokens_B"] or 0) == most]
+        most = max((float(row["tokens_B"] or 0) for row in found), default=0.0)
+        found = [row for row in found if float(row["tokens_B"] or 0) == most]
     else:
         room = SAME_TOKENS_FRAC * max(wanted, 100)
-        rows = [row for row in rows if abs(float(row["tokens_B"] or 0) - wanted) <= room]
-    return float(rows[0]["value"]) if rows else None
+        found = [row for row in found if abs(float(row["tokens_B"] or 0) - wanted) <= room]
+    return float(found[0]["value"]) if found else None
 
 
 def _standard_error(metric: str, pair: tuple[float, float]) -> float | None:
@@ -236,7 +233,7 @@ def _standard_error(metric: str, pair: tuple[float, float]) -> float | None:
 
 @functools.cache
 def _items() -> dict[str, int]:
-    return {row["benchmark"]: int(row["num_items"]) for row in _rows("items.csv")}
+    return {row["benchmark"]: int(row["num_items"]) for row in rows("items.csv")}
 
 
 @functools.cache
@@ -252,9 +249,3 @@ def _average_se(cluster: str) -> float:
         scores[b.name] / 100 * (1 - scores[b.name] / 100) / _items()[b.title] for b in chosen
     ]
     return 100 * math.sqrt(sum(variances)) / len(chosen)
-
-
-@functools.cache
-def _rows(name: str) -> Sequence[dict[str, str]]:
-    text = files(__package__).joinpath(*name.split("/")).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))

@@ -72,7 +72,7 @@ def test_a_record_that_is_none_is_made_anew(tmp_path: Path, text: str) -> None:
 def test_a_record_of_another_format_is_made_anew(tmp_path: Path) -> None:
     write_entry(entry(), tmp_path)
     text = (tmp_path / FILE).read_text()
-    (tmp_path / FILE).write_text(text.replace('"format": 1', '"format": 0'))
+    (tmp_path / FILE).write_text(text.replace('"format": 1', '"format": 2'))
     assert read_entry(tmp_path) is None
 
 
@@ -166,3 +166,13 @@ def test_the_page_counts_and_says_all(tmp_path: Path) -> None:
     assert "+0.020 [−0.010, +0.050]" in page
     assert "What to run next" in page
     assert "Recipes by score" in page
+
+
+def test_a_sweep_without_a_report_leads_nowhere_and_looks_count_for_nothing(
+    tmp_path: Path,
+) -> None:
+    look = entry("a", runs=("r1",), href="")
+    whole = entry("b", runs=("r1", "r2"), href="")
+    page = render_index([look, whole], tmp_path).read_text("utf-8")
+    assert 'href=""' not in page
+    assert '<bdi>L2</bdi> <span class="muted">3</span>' in page, "the runs of the whole sweep, once"
