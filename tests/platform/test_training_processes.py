@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -96,19 +95,22 @@ def stop_after_some_steps(
     """Train five more steps or a few, then ask this process to stop, as an executor would."""
     often = replace(runtime, snapshot_interval_s=1e-9)
     begun = newest_snapshot(out)
+    ended = threading.Event()
 
-    def watch() -> None:
-        for _ in range(6000):
+    def watch() -> None:  # as long as it takes: two processes may need many seconds to start
+        while not ended.wait(0.002):
             if newest_snapshot(out) >= begun + 5:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            time.sleep(0.002)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with pytest.raises(Preempted, match="goes on from there"):
-        run(out, shards, often, settings)
-    watcher.join()
+    try:
+        with pytest.raises(Preempted, match="goes on from there"):
+            run(out, shards, often, settings)
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def test_why_a_process_failed_is_raised_here_as_it_was_there(
