@@ -154,12 +154,12 @@ def _pairs(subjects: Sequence[Subject]) -> tuple[PairReading, ...]:
 
 
 def _p_value(first: Measured, second: Measured) -> float:
-    from scipy import stats
+    from scipy import special
 
     se = math.hypot(first.se, second.se)
     if not se > 0:  # also where it is not known
         return math.nan
-    return float(2 * stats.norm.sf(abs(first.score - second.score) / se))
+    return float(2 * special.ndtr(-abs(first.score - second.score) / se))
 
 
 def _reading(ppl: float, generative: float, ppl_p: float, generative_p: float) -> Reading:

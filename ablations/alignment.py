@@ -118,7 +118,10 @@ def align(*scores: Replicates) -> Aligned:
             values = np.array([[table[item].value for item in items] for table in own])
             parts = np.split(values, len(scores))
             same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
-            worlds.append(_world(values, [own[0][item] for item in items], items, len(scores)))
+            answers = [own[0][item] for item in items]
+            weights = np.array([answer.weight for answer in answers])
+            clusters = [answer.cluster for answer in answers]
+            worlds.append(_world(values, weights, clusters, items, len(scores)))
     return Aligned(tuple(worlds), tuple(common), left_out, same and bool(worlds))
 
 
@@ -127,49 +130,48 @@ def _align_whole(scores: Sequence[Replicates]) -> Aligned | None:
 
     This is the usual case, and by far the quickest; None in any other.
     """
-    every = [records.values() for records in scores]
-    if not all(_is_whole(outcomes) for records in every for outcomes in records):
-        return None
     common = [r for r in sorted(scores[0]) if all(r in other for other in scores[1:])]
     worlds, same = [], True
     for replicates in _by_world(common):
         own = [records[r] for records in scores for r in replicates]
         first = own[0]
-        if any(outcomes.item_ids != first.item_ids for outcomes in own[1:]):
+        if not _are_whole(own):
             return None
         values = np.array([outcomes.values for outcomes in own], dtype=np.float64)
         parts = np.split(values, len(scores))
         same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
-        clusters = first.clusters or ("",) * len(first.item_ids)
-        answers = [
-            Answer(0.0, weight, cluster)
-            for weight, cluster in zip(first.weights.tolist(), clusters, strict=True)
-        ]
-        worlds.append(_world(values, answers, first.item_ids, len(scores)))
+        weights = np.asarray(first.weights, dtype=np.float64)
+        worlds.append(_world(values, weights, first.clusters, first.item_ids, len(scores)))
     return Aligned(tuple(worlds), tuple(common), 0, same and bool(worlds))
 
 
-def _is_whole(outcomes: Outcomes) -> bool:
-    num = len(outcomes.item_ids)
-    return (
-        num > 0
-        and outcomes.values.shape == outcomes.weights.shape == (num,)
-        and len(outcomes.clusters) in (0, num)
-        and len(set(outcomes.item_ids)) == num
-        and bool(np.isfinite(outcomes.values).all())
-        and bool((np.isfinite(outcomes.weights) & (outcomes.weights > 0)).all())
-    )
+def _are_whole(records: Sequence[Outcomes]) -> bool:
+    items = records[0].item_ids
+    shape = (len(items),)
+    if not items or len(set(items)) < len(items):
+        return False
+    if not all(
+        one.item_ids == items
+        and one.values.shape == one.weights.shape == shape
+        and len(one.clusters) in (0, len(items))
+        for one in records
+    ):
+        return False
+    weights = np.array([one.weights for one in records], dtype=np.float64)
+    values = np.array([one.values for one in records], dtype=np.float64)
+    return bool(np.isfinite(values).all() and np.isfinite(weights).all() and weights.min() > 0)
 
 
-def _world(values: Floats, answers: Sequence[Answer], items: Sequence[str], num: int) -> World:
+def _world(
+    values: Floats, weights: Floats, clusters: Sequence[str], items: Sequence[str], num: int
+) -> World:
     """Return a world with one column per cluster, from values (num * S, I)."""
-    weights = np.array([answer.weight for answer in answers])
-    names = [
-        (answer.cluster, "" if answer.cluster else item)
-        for answer, item in zip(answers, items, strict=True)
-    ]
-    columns = {name: column for column, name in enumerate(dict.fromkeys(names))}
-    if len(columns) < len(items):
+    if any(clusters):
+        names = [
+            (cluster, "" if cluster else item)
+            for cluster, item in zip(clusters, items, strict=True)
+        ]
+        columns = {name: column for column, name in enumerate(dict.fromkeys(names))}
         member_IC = np.zeros((len(items), len(columns)))
         member_IC[np.arange(len(items)), [columns[name] for name in names]] = weights
         weights = member_IC.sum(axis=0)

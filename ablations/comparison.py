@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from davinci.ablations.alignment import (
     Aligned,
     MetricKey,
@@ -149,12 +151,9 @@ def _floor(score: Score, scale: Scale) -> Literal["", "at", "below"]:
 
 
 def _within_0_1(arms: Iterable[Replicates]) -> bool:
-    return all(
-        0 <= value <= 1 or math.isnan(value)
-        for arm in arms
-        for outcomes in arm.values()
-        for value in outcomes.values.tolist()
-    )
+    records = [np.ravel(outcomes.values) for arm in arms for outcomes in arm.values()]
+    values = np.concatenate(records)
+    return bool(((values >= 0) & (values <= 1) | np.isnan(values)).all())
 
 
 def _floor_note(ours: str, baseline: str) -> str:

@@ -120,6 +120,7 @@ def _signal(
     noise = max((sd for sd in (seed_sd, checkpoint_sd) if math.isfinite(sd)), default=math.nan)
     se = seed_sd * math.sqrt(2 / per_arm)
     every = [outcomes for arm in arms for outcomes in arm]
+    item_se = float(np.mean(_item_ses(every)))
     return BenchmarkSignal(
         key=key,
         num_arms=len(arms),
@@ -127,12 +128,12 @@ def _signal(
         num_items=max(len(outcomes.values) for outcomes in every),
         seed_sd=seed_sd,
         checkpoint_sd=checkpoint_sd,
-        item_se=float(np.mean([_item_se(outcomes) for outcomes in every])),
+        item_se=item_se,
         signal_sd=signal_sd,
         signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
         min_detectable=detectable(unbiased(se, df), df) if df else math.nan,
         monotonicity=_monotonicity(runs),
-        above_chance=_above_chance(every),
+        above_chance=_above_chance(every, np.concatenate(scores), item_se),
         spread=float(means.max() - means.min()),
     )
 
@@ -168,9 +169,24 @@ def _signal_sd(means: np.ndarray, seed_sd: float, per_arm: float) -> float:
     return math.sqrt(max(0.0, float(means.var(ddof=1)) - own))
 
 
+def _item_ses(every: Sequence[Outcomes]) -> list[float]:
+    """Return `_item_se` of each; of records without clusters and of one length, all at once."""
+    if any(one.clusters for one in every) or len({len(one.values) for one in every}) > 1:
+        return [_item_se(one) for one in every]
+    weights = np.array([one.weights for one in every])
+    weights /= weights.sum(axis=1, keepdims=True)
+    values, num = np.array([one.values for one in every]), weights.shape[1]
+    if num < 2:
+        return [math.nan]
+    parts = weights * (values - (values * weights).sum(axis=1, keepdims=True))
+    found: list[float] = np.sqrt((parts**2).sum(axis=1) * num / (num - 1)).tolist()
+    return found
+
+
 def _item_se(outcomes: Outcomes) -> float:
     """Return the standard error of a weighted mean over clusters of items."""
-    sums = outcomes.weights * (outcomes.values - outcomes.score) / outcomes.weights.sum()
+    weights = outcomes.weights / outcomes.weights.sum()
+    sums = weights * (outcomes.values - outcomes.values @ weights)
     if outcomes.clusters:
         names = zip(outcomes.clusters, outcomes.item_ids, strict=True)
         places: dict[tuple[str, str], int] = {}
@@ -184,12 +200,11 @@ def _item_se(outcomes: Outcomes) -> float:
     return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
 
 
-def _above_chance(every: Sequence[Outcomes]) -> float:
+def _above_chance(every: Sequence[Outcomes], scores: np.ndarray, se: float) -> float:
     chances = [outcomes.chance for outcomes in every if math.isfinite(outcomes.chance)]
     if not chances:
         return math.nan
-    above = float(np.mean([outcomes.score for outcomes in every]) - np.mean(chances))
-    se = float(np.mean([_item_se(outcomes) for outcomes in every]))
+    above = float(scores.mean() - np.mean(chances))
     if not se > 0:
         return math.inf if above > 0 else -math.inf if above < 0 else 0.0
     return above / se

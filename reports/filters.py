@@ -1,5 +1,6 @@
-"""How values turn into text in the templates; every filter returns plain text, escaped later."""
+"""How values turn into text in the templates; plain text, escaped later, unless they say markup."""
 
+import functools
 import math
 import re
 import unicodedata
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from davinci.ablations import wording
 from davinci.ablations.findings import Cell
@@ -15,6 +16,8 @@ from davinci.ablations.statistics.power import MAX_REPLICATES
 
 MAX_TEXT_CHARS = 3_000
 MAX_NAME_CHARS = 90
+MAX_CACHED = 10_000
+"""Names remembered in their printed form: those of benchmarks, arms and items come again."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _BIDI = {0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -22,7 +25,10 @@ _BIDI = {0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 def visible(text: Any) -> str:
     """Return a text with control and text-direction characters made visible."""
-    shown = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    whole = str(text)
+    if whole.isprintable():  # by far the most: neither controls nor directions are printable
+        return whole
+    shown = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", whole)
     return "".join(
         f"[{unicodedata.name(char, 'control').lower()}]" if ord(char) in _BIDI else char
         for char in shown
@@ -42,8 +48,23 @@ def passage(text: Any) -> str:
     return f"{shown[:MAX_TEXT_CHARS]} … ({len(shown) - MAX_TEXT_CHARS:,} more characters)"
 
 
+def codes(names: Iterable[Any]) -> Markup:
+    """Return names as code, escaped, with commas between them."""
+    return Markup(", ".join([_code(str(one)) for one in names]))
+
+
+@functools.lru_cache(MAX_CACHED)
+def _code(text: str) -> str:
+    return f"<code><bdi>{escape(name(text))}</bdi></code>"
+
+
 def name(text: Any) -> str:
     """Return a name on one line, cut where it is long."""
+    return _name(str(text))
+
+
+@functools.lru_cache(MAX_CACHED)
+def _name(text: str) -> str:
     shown = " ".join(visible(text).split())
     return shown if len(shown) <= MAX_NAME_CHARS else shown[: MAX_NAME_CHARS - 1] + "…"
 
@@ -141,6 +162,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "visible": visible,
     "passage": passage,
     "name": name,
+    "codes": codes,
     "size": size,
     "tokens": tokens,
     "scientific": scientific,

@@ -50,7 +50,7 @@ def _radar(place: int, metrics: Sequence[MetricComparison], styles: dict[str, Ar
 
     angles = np.linspace(0, 2 * np.pi, len(metrics), endpoint=False)
     best = np.array([max((c.score.mean for c in m.cells if c.score), default=0) for m in metrics])
-    with drawing(f"radar{place}"):
+    with drawing():
         figure = Figure(figsize=(5.0, 4.2), layout="constrained")
         axes = figure.add_subplot(projection="polar")
         tips = {}

@@ -119,13 +119,10 @@ def _compared(one: Outcomes, other: Outcomes | None) -> Against:
     p = None
     if other is not None and _is_right_or_wrong(one) and _is_right_or_wrong(other):
         theirs = dict(zip(other.item_ids, other.values.tolist(), strict=True))
-        pairs = [
-            (item, value, theirs[item])
-            for item, value in zip(one.item_ids, one.values.tolist(), strict=True)
-            if item in theirs
-        ]
-        won = tuple(item for item, value, their in pairs if value > their)
-        lost = tuple(item for item, value, their in pairs if value < their)
+        ours = dict(zip(one.item_ids, one.values.tolist(), strict=True))
+        differ = [item for item in ours if ours[item] != theirs.get(item, ours[item])]
+        won = tuple(item for item in differ if ours[item])
+        lost = tuple(item for item in differ if not ours[item])
         p = mcnemar(len(won), len(lost))
     return Against(
         key=key_of(one),
@@ -140,7 +137,8 @@ def _compared(one: Outcomes, other: Outcomes | None) -> Against:
 
 
 def _is_right_or_wrong(outcomes: Outcomes) -> bool:
-    return bool(np.isin(outcomes.values, (0.0, 1.0)).all())
+    values = outcomes.values
+    return bool(((values == 0.0) | (values == 1.0)).all())
 
 
 def _spark(curve: Curve) -> Spark | None:

@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from html import escape
@@ -27,6 +27,7 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--rule)", PAPER: "var(--paper)"} | 
 
 SETTINGS: Mapping[str, Any] = {
     "svg.fonttype": "none",
+    "svg.hashsalt": "davinci",
     "font.size": 11.0,
     "text.color": INK,
     "axes.edgecolor": INK,
@@ -57,39 +58,54 @@ def keeping(folder: Path) -> Iterator[None]:
         _folder.reset(token)
 
 
+_settings: ContextVar[bool] = ContextVar("_settings", default=False)
+
+
 @contextmanager
-def drawing(name: str) -> Iterator[None]:
-    """Draw under the page's settings; `name` makes the ids of the figure repeatable."""
+def drawing() -> Iterator[None]:
+    """Draw under the page's settings; inside such a context, another costs nothing."""
     from matplotlib import rc_context
 
-    settings: Any = {**SETTINGS, "svg.hashsalt": name}
-    with rc_context(settings):
+    if _settings.get():
         yield
+        return
+    token = _settings.set(True)
+    try:
+        settings: Any = dict(SETTINGS)
+        with rc_context(settings):
+            yield
+    finally:
+        _settings.reset(token)
 
 
-def to_svg(figure: "Figure", *, name: str, title: str, tips: Mapping[str, str]) -> str:
+def to_svg(
+    figure: "Figure", *, name: str, title: str, tips: Mapping[str, str | Sequence[str]]
+) -> str:
     """Return a figure as an `<svg>` element that reads the page's colours.
 
     Args:
         figure: Drawn with the colours above, inside `drawing`.
         name: Unique within the page; prefixes every id.
         title: What the picture shows, in words, for readers who do not see it.
-        tips: Artist id (`gid`) -> text shown when the pointer rests on it.
+        tips: Artist id (`gid`) -> text shown when the pointer rests on it; of a line of markers,
+            one text for each.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     if (folder := _folder.get()) is not None:
         _keep(figure, folder / name)
     stream = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+        # `savefig` would draw all twice, once to fit the axes around their labels; this does both.
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(stream, metadata={"Date": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     for gid, tip in tips.items():
-        svg = svg.replace(
-            f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(visible(tip))}</title>', 1
-        )
+        svg = _with_tips(svg, f'<g id="{gid}">', tip)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     svg = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', svg)
@@ -97,6 +113,20 @@ def to_svg(figure: "Figure", *, name: str, title: str, tips: Mapping[str, str]) 
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     return _with_title(svg, name, title)
+
+
+def _with_tips(svg: str, group: str, tip: str | Sequence[str]) -> str:
+    before, found, after = svg.partition(group)
+    if isinstance(tip, str):
+        return f"{before}{found}{_tip(tip)}{after}" if found else svg
+    parts = re.split(r"(<use [^>]*)/>", after, maxsplit=len(tip))
+    drawn = [f"{use}>{_tip(one)}</use>" for use, one in zip(parts[1::2], tip, strict=True)]
+    rest = [part for pair in zip(drawn, parts[2::2], strict=True) for part in pair]
+    return "".join([before, found, parts[0], *rest])
+
+
+def _tip(text: str) -> str:
+    return f"<title>{escape(visible(text))}</title>"
 
 
 def _keep(figure: "Figure", path: Path) -> None:

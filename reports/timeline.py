@@ -43,7 +43,7 @@ def timeline_picture(sweep: Sweep) -> str:
         return ""
     most = max(found[-1].end for _, found in rows)
     unit, factor = next(u for u in TOKEN_UNITS if most / 1e6 * u[1] >= 1 or u is TOKEN_UNITS[-1])
-    with drawing("timeline"):
+    with drawing():
         figure = Figure(figsize=(9.0, 0.6 + ROW_INCHES * len(rows)), layout="constrained")
         every = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         tips: dict[str, str] = {}

@@ -4,7 +4,7 @@ import bisect
 import math
 from typing import Literal, NamedTuple
 
-from scipy import stats
+from scipy import special
 
 from davinci.ablations.statistics.effects import POWER, Effect, detectable
 from davinci.ablations.statistics.variance import Components, satterthwaite
@@ -35,7 +35,7 @@ def num_replicates_to_settle(effect: Effect) -> Settling:
     place = bisect.bisect_left(numbers, True, key=lambda num: _settles(effect, num))
     if place < len(numbers):
         return Settling(numbers[place], unit)
-    floor = float(stats.norm.ppf(0.5 + effect.confidence / 2) + stats.norm.ppf(POWER))
+    floor = float(special.ndtri(0.5 + effect.confidence / 2) + special.ndtri(POWER))
     item = 0.0 if math.isnan(effect.components.item) else effect.components.item
     by_items = abs(effect.mean) < floor * math.sqrt(item)
     return Settling(None, unit, "items" if by_items else "too_small")

@@ -169,7 +169,7 @@ def _combine(
         spread += rest_part**2 / ((num_seeds - 1) * (num_items - 1))
     variance = seed_part + item
     df = variance**2 / spread if spread > 0 else num_items - 1
-    return variance, float(np.clip(df, min(num_seeds, num_items) - 1, num_seeds * num_items))
+    return variance, float(max(min(df, num_seeds * num_items), min(num_seeds, num_items) - 1))
 
 
 @functools.cache
