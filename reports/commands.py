@@ -224,8 +224,6 @@ def _report_one(engine: "Engine", arguments: argparse.Namespace) -> None:
         print("\n".join(map(str, publish_sweep(sweep, arguments.export))))
     elif arguments.anonymous is not None:
         print(render_sweep(anonymous(sweep), arguments.anonymous, indexed=False))
-    elif arguments.external:
-        print(render_sweep(sweep, reports / sweep.digest[:12], indexed=False))
     else:
         print(write_reports(engine, sweep, reports))
 

@@ -20,7 +20,7 @@ from davinci.reports.costs import arm_costs
 from davinci.reports.texts import question
 from davinci.reports.verdicts import claim_rows
 
-FORMAT = 1
+FORMAT = 2
 """Of the records; those of another format are made anew."""
 FILE = "entry.json"
 
@@ -65,7 +65,8 @@ class IndexEntry:
     """One sweep in the index; `href` is relative to the index's folder.
 
     `ablation`, `theme` and `verdict` are "" for sweeps that are no declared ablation. `runs` are
-    digests; `flops` and `wall_s` are sums over the finished ones.
+    digests; `flops` and `wall_s` are sums over the finished ones. `source` says where imported
+    results come from, and is "" for sweeps of davinci's own.
     """
 
     sweep: str
@@ -87,6 +88,7 @@ class IndexEntry:
     command: str
     created: str
     href: str
+    source: str = ""
 
 
 def index_entry(sweep: Sweep, href: str) -> IndexEntry:
@@ -106,9 +108,10 @@ def entry_of(
     """Return a sweep's record from what its report has computed."""
     costs = arm_costs(sweep)
     claims = _claims(judgement) if judgement else ()
+    source = str(sweep.provenance.get("external", ""))
     return IndexEntry(
         sweep=sweep.digest,
-        title=question(sweep),
+        title=sweep.name if source else question(sweep),
         ablation=judgement.ablation.name if judgement else "",
         theme=judgement.ablation.theme if judgement else "",
         verdict=judgement.state if judgement else "",
@@ -126,6 +129,7 @@ def entry_of(
         command=sweep.command,
         created=sweep.created,
         href=href,
+        source=source,
     )
 
 

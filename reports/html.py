@@ -39,6 +39,7 @@ from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
 from davinci.reports.runs import MAX_NAMED, MAX_RUN_PAGES, page_of, run_context
 from davinci.reports.scores import report_json, scores_csv
+from davinci.reports.svg import drawing
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.timeline import domains_of, timeline_picture
 from davinci.reports.training import decision_rows, sharing, spike_rows, stage_rows
@@ -63,7 +64,8 @@ def render_sweep(sweep: Sweep, out: Path, *, indexed: bool = True) -> Path:
         OSError: If `out` cannot be created or written.
     """
     comparison = compare(sweep)
-    context = _context(sweep, comparison)
+    with drawing():
+        context = _context(sweep, comparison)
     page = _environment().get_template("sweep.html.j2").render(context)
     _write(out / "scores.csv", scores_csv(comparison))
     if indexed:
@@ -90,9 +92,14 @@ def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
 
 
 def render_index(
-    entries: Sequence[IndexEntry], out: Path, catalogue: Sequence[Ablation] = ()
+    entries: Sequence[IndexEntry],
+    out: Path,
+    catalogue: Sequence[Ablation] = (),
+    imported: tuple[Sequence[str], Sequence[IndexEntry]] = ((), ()),
 ) -> Path:
     """Write the index of all sweeps, and of the catalogue's ablations, to `out/index.html`.
+
+    `imported` has the names of results of others, and those of their studies that have a report.
 
     Raises:
         OSError: If `out` cannot be created or written.
@@ -119,6 +126,7 @@ def render_index(
             coverage=coverage(current),
             crossed=crossed(current),
             leagues=leagues(current),
+            imported=imported,
             has_paper=(out / "paper.html").exists(),
         )
     )

@@ -195,10 +195,12 @@ def _write_one(url: str, digest: str, reports: Path) -> None:
 def write_index(engine: Engine, reports: Path) -> Path:
     """Write the index of all sweeps; records that are not there or too old are made anew.
 
-    A sweep without a report is listed, but leads nowhere.
+    A sweep without a report is listed, but leads nowhere; studies of imported results are listed if
+    they have one.
     """
+    from davinci.ablations.external.store import list_external
     from davinci.ablations.known import names, read
-    from davinci.reports.entries import index_entry, read_entry, write_entry
+    from davinci.reports.entries import FILE, index_entry, read_entry, write_entry
     from davinci.reports.html import render_index
 
     entries, done = [], finished_runs(engine)
@@ -211,7 +213,14 @@ def write_index(engine: Engine, reports: Path) -> Path:
             write_entry(entry, folder)
         there = (folder / "index.html").exists()
         entries.append(entry if there else replace(entry, href=""))
-    return render_index(entries, reports, [read(name) for name in names()])
+    own = {entry.sweep[:12] for entry in entries}
+    others = [
+        entry
+        for path in sorted(reports.glob(f"*/{FILE}"))
+        if path.parent.name not in own and (entry := read_entry(path.parent)) and entry.source
+    ]
+    catalogue = [read(name) for name in names()]
+    return render_index(entries, reports, catalogue, imported=(list_external(engine), others))
 
 
 def mirror(engine: Engine, sweep: Sweep, request: Request, page: Path, console: Console) -> int:

@@ -34,6 +34,13 @@ def keep(engine: Engine, data: ExternalData) -> bool:
         return put(connection, tables.external, row)
 
 
+def list_external(engine: Engine) -> list[str]:
+    """Return the names of all results of others."""
+    table = tables.external
+    with engine.connect() as connection:
+        return list(connection.scalars(select(table.c.name).distinct().order_by(table.c.name)))
+
+
 def load(engine: Engine, name: str) -> ExternalData:
     """Return the newest results of that name.
 
@@ -45,7 +52,7 @@ def load(engine: Engine, name: str) -> ExternalData:
     with engine.connect() as connection:
         row = connection.execute(query).mappings().first()
         if row is None:
-            known = ", ".join(connection.scalars(select(table.c.name).distinct())) or "none"
+            known = ", ".join(list_external(engine)) or "none"
             raise UnknownSweep(f"No results of others are called {name!r}; there are: {known}.")
         return ExternalData(
             name=row["name"],

@@ -7,6 +7,7 @@ A mapping is YAML:
     columns: {arm: config, benchmark: task, value: acc, seed: seed}    # ours: theirs
     constants: {protocol: ppl, metric: accuracy}
     ignore: [notes]                       # columns that are not read
+    skip: {arm: ['delta*']}               # rows that are no results, by our columns; * matches all
     unit: {percent: 0.01, share: 1.0, rank: null}  # by the column `unit`; null is left out
     lower_is_better: [loss]               # metrics
 
@@ -20,6 +21,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ class Mapped:
     columns: Mapping[str, tuple[str, ...]]
     constants: Mapping[str, Any] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unit: Mapping[str, float | None] = field(default_factory=dict)
     lower_is_better: tuple[str, ...] = ()
 
@@ -107,12 +110,18 @@ def read_mapping(path: Path) -> Mapped:
     ]
     if problems:
         raise ConfigError(problems)
+    skip = dict(plain.get("skip", {}))
     given = {**dict(plain["columns"]), **dict(plain.get("constants", {}))}
     ours = (*NEEDED, *OPTIONAL)
     problems += [
         Problem(field="mapping.columns", value=name, rule="we have no such column.", allowed=ours)
         for name in given
         if name not in ours
+    ]
+    problems += [
+        Problem(field="mapping.skip", value=name, rule="is no mapped column.", allowed=tuple(given))
+        for name in skip
+        if name not in given
     ]
     problems += [
         Problem(field="mapping.columns", value=name, rule="must be named.")
@@ -130,6 +139,10 @@ def read_mapping(path: Path) -> Mapped:
             for k, v in plain["columns"].items()
         },
         constants=dict(plain.get("constants", {})),
+        skip={
+            str(k): tuple(map(str, v)) if isinstance(v, list) else (str(v),)
+            for k, v in skip.items()
+        },
         unit={str(k): None if v is None else float(v) for k, v in plain.get("unit", {}).items()},
         **lists,
     )
@@ -225,12 +238,15 @@ def _check_columns(path: Path, rows: Sequence[Mapping[str, Any]], mapped: Mapped
 
 
 def _result(row: Mapping[str, Any], mapped: Mapped, place: str) -> Result | Problem | None:
-    """Return a row as a result, what is wrong with it, or None where its unit is left out."""
+    """Return a row as a result, what is wrong with it, or None where it is to be left out."""
     found = {
         ours: row[theirs[0]] if len(theirs) == 1 else "; ".join(str(row[name]) for name in theirs)
         for ours, theirs in mapped.columns.items()
     }
     found |= {name: value for name, value in mapped.constants.items() if not found.get(name)}
+    for name, patterns in mapped.skip.items():
+        if any(fnmatchcase(str(found.get(name, "")), pattern) for pattern in patterns):
+            return None
     factor = 1.0
     if mapped.unit or "unit" in found:
         unit = str(found.get("unit", ""))

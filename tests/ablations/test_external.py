@@ -118,6 +118,7 @@ WITH_UNIT = {**MAPPED["columns"], "unit": "unit"}
         (ROWS, {"columns": {**MAPPED["columns"], "sede": "seed"}}, "Did you mean seed"),
         (ROWS, {"sources": "x"}, "mapping.sources: there is no such field"),
         (ROWS, {"name": ""}, "mapping.name: must be given"),
+        (ROWS, {"skip": {"arms": "x"}}, "mapping.skip=arms: is no mapped column"),
     ],
 )
 def test_each_fault_is_one_clear_error(
@@ -139,11 +140,20 @@ def test_units_are_brought_to_one_and_ranks_left_out(tmp_path: Path) -> None:
     assert [result.value for result in found.results] == [pytest.approx(0.3), 0.5]
 
 
+def test_rows_that_are_no_results_are_left_out(tmp_path: Path) -> None:
+    rows = [*ROWS, {**ROWS[0], "config": "delta (new-old)"}, {**ROWS[0], "config": "(delta)"}]
+    found = read(tmp_path, rows, skip={"arm": "delta*"})
+    assert {result.arm for result in found.results} == {"old", "new", "(delta)"}
+    found = read(tmp_path, rows, skip={"arm": ["*delta*", "old"]})
+    assert {result.arm for result in found.results} == {"new"}
+
+
 def test_the_papers_results_are_imported_with_their_mapping(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = read_results(result_files(), read_mapping(MAPPING))
     assert len({result.study for result in data.results}) == 25
+    assert not [result.arm for result in data.results if "delta" in result.arm]
     sweep = as_sweep(data, "code-filter-l2-vs-l3", baseline="L2-rule-filter")
     cells = {m.key.benchmark: m.cells for m in compare(sweep).headline}
     assert cells["MBPP"][1].score is not None

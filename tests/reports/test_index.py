@@ -72,7 +72,7 @@ def test_a_record_that_is_none_is_made_anew(tmp_path: Path, text: str) -> None:
 def test_a_record_of_another_format_is_made_anew(tmp_path: Path) -> None:
     write_entry(entry(), tmp_path)
     text = (tmp_path / FILE).read_text()
-    (tmp_path / FILE).write_text(text.replace('"format": 1', '"format": 2'))
+    (tmp_path / FILE).write_text(text.replace('"format": 2', '"format": 1'))
     assert read_entry(tmp_path) is None
 
 

@@ -114,5 +114,10 @@ def test_a_study_of_others_becomes_a_report(
     pages = [one.name for one in (page.parent / "runs").iterdir()]
     assert len(pages) >= 2
     assert all(re.fullmatch(r"[0-9a-f]{12}\.html", name) for name in pages)
+    index = (tmp_path / "reports" / "index.html").read_text("utf-8")
+    section = index[index.index('id="imported"') :]
+    assert f'href="{page.parent.name}/index.html"' in section
+    assert "davinci-llm: code-filter-l2-vs-l3" in section
+    assert "davinci-llm" not in index[: index.index('id="imported"')], "it counts nowhere else"
     assert main(["report", "--external", "davinci-llm", "--study", "none", *place]) == 2
     assert "code-filter-l2-vs-l3" in capsys.readouterr().err
