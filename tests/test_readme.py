@@ -26,6 +26,11 @@ COMMANDS = [
 ]
 
 
+DECLARED = {  # ablations of one's own, in whole
+    text.split()[1]: text
+    for language, text in FENCES
+    if language == "yaml" and text.startswith("name: ") and "my_data" in text
+}
 SHOWN = sorted(
     {
         line.partition("#")[0].strip()
@@ -37,7 +42,8 @@ SHOWN = sorted(
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 16
+    assert list(DECLARED) == ["our_rules"]
     assert len(SHOWN) >= 12
     assert "make demo" in README
     assert "make test" in README
@@ -50,7 +56,11 @@ def test_a_command_of_the_readme_is_understood(command: str, tmp_path: Path) -> 
     for entry in ("megamath-web", "megamath-refined"):
         (tmp_path / "mirror" / entry).mkdir(parents=True)
         (tmp_path / "mirror" / entry / "a.jsonl").write_text(json.dumps({"text": "a text"}))
-    command = command.replace("=my_data", f"={tmp_path}")
+    for name, text in DECLARED.items():
+        (tmp_path / "ablation").mkdir(exist_ok=True)
+        own = text.replace("=my_data", f"={tmp_path}")
+        (tmp_path / "ablation" / f"{name}.yaml").write_text(own, encoding="utf-8")
+    command = command.replace("=my_data", f"={tmp_path}").replace("my_ablations", str(tmp_path))
     command = command.replace("data.path=mirror", f"data.path={tmp_path / 'mirror'}")
     words = shlex.split(command)[2:]
     looking = [f"output_dir={tmp_path / 'out'}", "sweep.dry_run=true"]
