@@ -23,6 +23,7 @@ from pathlib import Path
 
 from davinci.platform.config.errors import ConfigError
 from davinci.platform.store.read import UnknownSweep
+from davinci.platform.tracking.shown import UI_PORT
 from davinci.reports import commands
 from davinci.reports.commands import NothingThere
 
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate = subparsers.add_parser("migrate", help="bring an older store up to date")
     migrate.set_defaults(run=commands.run_migrate)
     ui = subparsers.add_parser("ui", help="the MLflow UI on the right database, and the reports")
-    ui.add_argument("--port", type=int, default=5000, help="of MLflow; the reports get the next")
+    ui.add_argument("--port", type=int, default=UI_PORT, help="of MLflow; the reports get the next")
     ui.set_defaults(run=commands.run_ui)
     of_store = [status, explain, ablations, others, promote, mixtures, report, document, export]
     of_store += [mlflow, merge, migrate]

@@ -1,4 +1,7 @@
-"""`davinci ui`: the MLflow UI on the right database, and the reports beside it."""
+"""`davinci ui`: the MLflow UI on the right database, and the reports beside it.
+
+Neither server has any protection of its own, so both listen on this machine alone.
+"""
 
 import os
 import re
@@ -16,9 +19,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from davinci.platform.config.places import sqlite_url
+from davinci.platform.tracking.shown import UI_HOST as HOST
 
-HOST = "127.0.0.1"
-"""Neither server has any protection of its own, so both listen on this machine alone."""
 MLFLOW = "/mlflow/"
 
 

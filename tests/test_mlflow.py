@@ -1,6 +1,7 @@
 """MLflow cannot lie: it shows what the store has, can be made anew, and may be away meanwhile."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -76,6 +77,10 @@ def test_runs_can_be_grouped_and_their_data_traced(outputs: Path, client: Mlflow
         assert f"math {label}" in datasets
         corpora = {path.name[:36] for path in (outputs / "artifacts" / "corpus").glob("*")}
         assert {dataset.digest for dataset in datasets.values()} <= corpora
+        links = re.findall(r"\(http://127\.0\.0\.1:5001/([^)]+)\)", tags["mlflow.note.content"])
+        assert len(links) == 2
+        assert all((outputs / "reports" / link).is_file() for link in links)
+        assert tags["davinci.run"] in (outputs / "reports" / links[1]).read_text("utf-8")
 
 
 def test_a_mirror_that_was_tampered_with_is_found_out_and_mended(

@@ -47,13 +47,20 @@ def compose_points(
         tick: Called now and then, to show progress.
     """
 
+    known: dict[tuple[tuple[str, str], ...], Plain | ConfigError] = {}
+
     def by_hydra(point: Point) -> Plain | ConfigError:
-        tick()
-        try:
-            words = [*fixed, *(f"{key}={value}" for key, value in point.items())]
-            return to_plain(compose(loader, words, config_name))
-        except ConfigError as error:
-            return error
+        name = tuple(point.items())
+        if name not in known:
+            tick()
+            try:
+                known[name] = to_plain(compose(loader, words_of(point), config_name))
+            except ConfigError as error:
+                known[name] = error
+        return known[name]
+
+    def words_of(point: Point) -> list[str]:
+        return [*fixed, *(f"{key}={value}" for key, value in point.items())]
 
     whole = [by_hydra(points[0])]
     if isinstance(whole[0], ConfigError) or len({tuple(point) for point in points}) > 1:

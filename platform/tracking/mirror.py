@@ -20,7 +20,14 @@ from davinci.platform.config.places import sqlite_path
 from davinci.platform.store import tables
 from davinci.platform.store.records import Run, Sweep
 from davinci.platform.store.write import replace
-from davinci.platform.tracking.shown import Shown, experiment_of, is_shown, show, sweep_tags
+from davinci.platform.tracking.shown import (
+    Shown,
+    experiment_of,
+    is_shown,
+    note,
+    show,
+    sweep_tags,
+)
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -56,7 +63,7 @@ def mirror_sweep(engine: Engine, sweep: Sweep, url: str, report: Path) -> int:
         for arm, run, shown in stale:
             mlflow_run_id = _current(client, engine, run, shown, url)
             if not mlflow_run_id:
-                mlflow_run_id = _write_run(client, experiment, run, shown)
+                mlflow_run_id = _write_run(client, experiment, run, shown, note(sweep, run))
             for key, value in sweep_tags(sweep, arm).items():
                 client.set_tag(mlflow_run_id, key, value)
             page = report.parent / "runs" / f"{run.digest[:12]}.html"
@@ -126,12 +133,18 @@ def _experiment(client: "MlflowClient", name: str, url: str) -> str:
     return str(found.experiment_id)
 
 
-def _write_run(client: "MlflowClient", experiment: str, run: Run, shown: Shown) -> str:
+def _write_run(
+    client: "MlflowClient", experiment: str, run: Run, shown: Shown, description: str
+) -> str:
     from mlflow.entities import Metric, Param
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
     _delete_torsos(client, experiment, run)
     created = client.create_run(
-        experiment, start_time=shown.started, tags=dict(shown.tags), run_name=shown.name
+        experiment,
+        start_time=shown.started,
+        tags={**shown.tags, MLFLOW_RUN_NOTE: description},
+        run_name=shown.name,
     )
     run_id = str(created.info.run_id)
     params = [Param(name, value) for name, value in shown.params.items()]

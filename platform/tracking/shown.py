@@ -12,6 +12,8 @@ from davinci.platform.store.records import Arm, Run, Sweep
 MAX_PARAM_CHARS = 6000
 MAX_DIGEST_CHARS = 36
 """Limits of MLflow's own."""
+UI_HOST, UI_PORT = "127.0.0.1", 5000
+"""Where `davinci ui` serves MLflow; the reports have the next port."""
 STATUS: Mapping[str, str] = {"done": "FINISHED", "failed": "FAILED"}
 """State of a run -> MLflow's. Runs in any other state are not shown: nobody could say when it ends,
 and MLflow would show a dead one as running for ever."""
@@ -103,6 +105,17 @@ def sweep_tags(sweep: Sweep, arm: Arm) -> dict[str, str]:
         f"davinci.sweep.{short}": arm.label,
         f"davinci.sweep.{short}.baseline": str(arm.label == sweep.baseline).lower(),
     }
+
+
+def note(sweep: Sweep, run: Run) -> str:
+    """Return the description of a run, as Markdown: the ways to its report and its page."""
+    short = sweep.digest[:12]
+    place = f"http://{UI_HOST}:{UI_PORT + 1}/{short}"
+    page = f"{place}/runs/{run.digest[:12]}.html"
+    return (
+        f"[Report]({place}/index.html) and [page of this run]({page}), where `davinci ui` serves "
+        f"them at its usual port; a copy is under Artifacts, `reports/{short}`."
+    )
 
 
 def scores_of(run: Run) -> dict[str, float]:

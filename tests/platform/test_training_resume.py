@@ -1,11 +1,10 @@
 """Interrupted, forked or straight: the same bits."""
 
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +25,12 @@ from tests.small_training import (
     write_shards,
 )
 
+from davinci.platform.training import entry
 from davinci.platform.training import keeper as keeper_module
 from davinci.platform.training.guards import Preempted
 from davinci.platform.training.job import Job, read_job, write_job
 from davinci.platform.training.settings import SegmentSettings
 
-ROOT = Path(__file__).parents[2]
 OFTEN = replace(RUNTIME, snapshot_interval_s=1e-9)
 """A snapshot after every step."""
 
@@ -89,15 +88,16 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bits(
     write_job(Job(settings=SETTINGS, shards=shards, parent=None, out=out, runtime=OFTEN), job)
     assert read_job(job).settings == SETTINGS
     rng, steps = random.Random(0), sorted(random.Random(1).sample(range(1, 19), 10))
+    processes = multiprocessing.get_context("forkserver")  # as the executor does
+    processes.set_forkserver_preload(["davinci.platform.training.entry"])
     for step in steps:
-        command = [sys.executable, "-m", "davinci.platform.training.entry", str(job)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        while newest_snapshot(out) < step and process.poll() is None:
+        process = processes.Process(target=entry.main, args=(job,))
+        process.start()
+        while newest_snapshot(out) < step and process.is_alive():
             time.sleep(0.002)
         time.sleep(rng.random() * 0.01)
         process.kill()
-        process.wait()
+        process.join()
     assert list(out.glob("snapshot-*")), "it was killed before its end"
     train(out, shards)
     assert digest_of(out) == digest_of(straight)
