@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from davinci.ablations.comparison import compare
 from davinci.ablations.contrasts import contrasts_of
@@ -48,7 +48,7 @@ def nominal_levels(most: int, level: float = ALPHA) -> tuple[float, ...]:
         bound = float(np.quantile(sizes, 1 - (whole - spent) * PATHS / alive.sum()))
         alive[alive] = sizes < bound
         spent = whole
-        found.append(float(2 * stats.norm.sf(bound)))
+        found.append(float(2 * special.ndtr(-bound)))
     return tuple(found)
 
 

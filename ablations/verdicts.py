@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from scipy import stats
+from scipy import special
 
 from davinci.ablations.alignment import outcomes_by_key
 from davinci.ablations.contrasts import contrasts_of, effect_of, scores_of
@@ -140,14 +140,18 @@ def evidence_of(effect: Effect, claim: Claim) -> Evidence:
     """
     if not (effect.se > 0 and effect.df > 0):
         return Evidence(math.nan, math.nan)
-    least, t = claim.min_effect, stats.t(effect.df)
-    differs = float(2 * t.sf(abs(effect.mean) / effect.se))
-    below = float(t.cdf((effect.mean - least) / effect.se))  # small: less than `least`
-    above = float(t.sf((effect.mean + least) / effect.se))  # small: more than `-least`
+    least = claim.min_effect
+
+    def lower_tail(size: float) -> float:
+        return float(special.stdtr(effect.df, size / effect.se))
+
+    differs = 2 * lower_tail(-abs(effect.mean))
+    below = lower_tail(effect.mean - least)  # small: less than `least`
+    above = lower_tail(-effect.mean - least)  # small: more than `-least`
     if claim.expect == "equal":
         return Evidence(max(below, above), differs if abs(effect.mean) >= least else 1.0)
     if claim.expect == "best":
-        beaten = float(2 * t.cdf(effect.mean / effect.se)) if effect.mean < 0 else 1.0
+        beaten = 2 * lower_tail(effect.mean) if effect.mean < 0 else 1.0
         return Evidence(differs if effect.mean > 0 else 1.0, beaten)
     large_enough = effect.mean >= least
     return Evidence(differs if large_enough else 1.0, min(1.0, 2 * below))

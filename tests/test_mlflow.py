@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from tests.small_runs import MATH_ALONE
 
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.store.open import open_store
@@ -23,7 +24,7 @@ from davinci.reports.cli import main
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     *("scale.tokens=4096", "data.documents=60", "evaluation.max_items=4", "evaluation=bpb"),
-    *("seeds=1", "data.level=L1,L2"),
+    *("seeds=1", "data.level=L1,L2", MATH_ALONE),
 )
 
 pytestmark = [

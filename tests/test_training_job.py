@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from tests.small_runs import MATH_ALONE
 from tests.test_main_job import ROOT, newest_sweep, run_py
 
 from davinci.platform.store.records import Run
@@ -133,7 +134,8 @@ def test_an_adaptive_run_decides_on_items_that_it_is_not_scored_on(outputs: Path
 def test_killed_in_the_middle_of_a_segment_it_goes_on_from_its_snapshot(
     outputs: Path, tmp_path: Path
 ) -> None:
-    words = ("curriculum=constant", "scale.tokens=196608", *WORDS[:-1], "store.mlflow=false")
+    words = ("curriculum=constant", "scale.tokens=98304", *WORDS[:-1], "store.mlflow=false")
+    words = (*words, MATH_ALONE)
     often = (*words, "trainer.snapshot_interval_s=0.05", f"output_dir={tmp_path}")
     process = subprocess.Popen([sys.executable, "run.py", *often], cwd=ROOT)
     for _ in range(2400):
@@ -143,7 +145,7 @@ def test_killed_in_the_middle_of_a_segment_it_goes_on_from_its_snapshot(
     process.send_signal(signal.SIGKILL)
     process.wait()
     (snapshot, *_) = sorted((tmp_path / "artifacts" / "segment").glob(".*/snapshot-*"))
-    assert int(snapshot.name.removeprefix("snapshot-")) < 384
+    assert int(snapshot.name.removeprefix("snapshot-")) < 192
     assert run_py(*words, output_dir=tmp_path).returncode == 0
     assert run_py(*words, output_dir=outputs).returncode == 0
     weights = [

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
+from scipy import special
 
 from davinci.ablations.averages import CLUSTER_OF
 from davinci.ablations.paper.read import final_models, rows
@@ -96,7 +96,7 @@ class Rejudged:
         """95 %, from the items alone."""
         if self.effect is None or self.se is None:
             return None
-        half = float(stats.norm.ppf(0.975)) * self.se
+        half = float(special.ndtri(0.975)) * self.se
         return self.effect - half, self.effect + half
 
 
@@ -154,7 +154,7 @@ def _judged(
             "within": "within the noise of the items",
             "unknown": "not even the number of items is known",
         }
-        if on_items == "within" and alone > stats.norm.ppf(1 - ALPHA / 2):
+        if on_items == "within" and alone > special.ndtri(1 - ALPHA / 2):
             words["within"] = "beyond the noise of the items alone, not among the study's claims"
         state, reason = "inconclusive", f"one run per arm: {words[on_items]}"
     return Rejudged(
@@ -193,7 +193,7 @@ def _measure(claim: PaperClaim) -> tuple[float | None, float | None, bool | None
 def _p_value(effect: float | None, se: float | None) -> float:
     if effect is None or not se:
         return math.nan
-    return float(2 * stats.norm.sf(abs(effect) / se))
+    return float(2 * special.ndtr(-abs(effect) / se))
 
 
 def _value(claim: PaperClaim, arm: str) -> float | None:

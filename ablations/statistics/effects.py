@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 
 from davinci.ablations.statistics.variance import (
     Block,
@@ -195,18 +195,8 @@ def _power_table(confidence: float) -> tuple[Floats, Floats]:
     Between them the curve is all but straight.
     """
     inverses = np.concatenate([np.linspace(0, 0.5, 26)[1:], np.linspace(0.5, 1, 21)[1:]])
-    found = []
-    for df in 1 / inverses:
-        bound = _quantile(confidence, float(df))
-        near = bound + float(special.stdtrit(df, POWER))
-        found.append(
-            optimize.brentq(
-                lambda size, df=df, bound=bound: stats.nct.sf(bound, df, size) - POWER,
-                0.5 * near,
-                2 * near,
-                xtol=1e-6,
-            )
-        )
+    df = 1 / inverses
+    found = special.nctdtrinc(df, 1 - POWER, special.stdtrit(df, 0.5 + confidence / 2))
     limit = float(special.ndtri(0.5 + confidence / 2) + special.ndtri(POWER))
     return np.concatenate([[0.0], inverses]), np.concatenate([[limit], found])
 
@@ -226,7 +216,7 @@ def _wilson(found: Estimate, quantile: float) -> tuple[float, float]:
 def _quantile(confidence: float, df: float) -> float:
     if not df > 0:
         return float("nan")
-    return float(special.stdtrit(df, 0.5 + confidence / 2))  # what `stats.t.ppf` gives, sooner
+    return float(special.stdtrit(df, 0.5 + confidence / 2))  # `scipy.stats` is slow to import
 
 
 def _p_value(mean: float, se: float, df: float) -> float:

@@ -40,7 +40,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from davinci.platform.store.records import Floats
 
@@ -175,7 +175,7 @@ def _combine(
 @functools.cache
 def _luckiest(df: int) -> float:
     """Return the share of its expectation that a mean square falls below once in fifty times."""
-    return float(stats.chi2.ppf(0.02, df) / df)
+    return float(special.chdtri(df, 0.98) / df)
 
 
 def _two_way(z_SI: Floats, mean: float) -> Estimate:

@@ -46,7 +46,6 @@ def compose_points(
         to_plain: Makes plain data of a composed config; raises ConfigError.
         tick: Called now and then, to show progress.
     """
-
     known: dict[tuple[tuple[str, str], ...], Plain | ConfigError] = {}
 
     def by_hydra(point: Point) -> Plain | ConfigError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from tests.services.slurm import missing_slurm, slurm_cluster
+from tests.small_runs import MATH_ALONE
 
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.store import tables
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     *("data.documents=60", "evaluation.max_items=4", "evaluation=bpb", "data.level=L1"),
     *("store.mlflow=false", "executor=slurm", "executor.cpus=2", "seeds=1"),
+    MATH_ALONE,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -15,6 +15,7 @@ from rich.console import Console
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import OperationalError
 from tests import small_tasks
+from tests.small_runs import MATH_ALONE
 
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.config.runtime import ExecutorRuntime, Runtime, TrainingRuntime
@@ -147,7 +148,7 @@ def test_a_real_disk_that_is_full_pauses_a_sweep_and_corrupts_nothing(tmp_path: 
         pytest.skip("no file system can be mounted here")
     try:
         command = [sys.executable, "run.py", "-m", "data.level=L1,L2", "seeds=1", "evaluation=bpb"]
-        command += ["scale.tokens=4096", "data.documents=150", "store.mlflow=false"]
+        command += ["scale.tokens=4096", "data.documents=750", "store.mlflow=false", MATH_ALONE]
         process = subprocess.Popen(
             [*command, f"output_dir={disk}"],
             cwd=ROOT,

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, select
 from tests.services.postgres import missing_postgres, postgres_server
+from tests.small_runs import MATH_ALONE
 
 from davinci.platform.config.places import sqlite_url
 from davinci.platform.ledger.ledger import Ledger
@@ -24,8 +25,7 @@ from davinci.reports.stores import merge
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     *("scale.tokens=4096", "data.documents=60", "evaluation.max_items=4", "evaluation=bpb"),
-    *("store.mlflow=false", "seeds=1"),
-    "mixture.weights={general: 0, code: 0, math: 1, science: 0, qa: 0}",  # one domain, little to do
+    *("store.mlflow=false", "seeds=1", MATH_ALONE),
 )
 USAGE = Usage(wall_s=1.0, cpu_s=1.0, max_rss_bytes=2**33)
 

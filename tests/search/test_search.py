@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hydra.core.config_loader import ConfigLoader
 from sqlalchemy import select
+from tests.small_runs import MATH_ALONE
 
 from davinci.platform.config.compose import config_loader, parse
 from davinci.platform.config.errors import ConfigError
@@ -32,8 +33,6 @@ SMALL = (
     *("scale.tokens=4096", "data.documents=60", "evaluation.max_items=4", "evaluation=bpb"),
     *("store.mlflow=false", "seeds=1", "data.level=L1"),
 )
-ALONE = "mixture.weights={general: 0, code: 0, math: 1, science: 0, qa: 0}"
-"""One domain, so that little is built."""
 RATES = "scale.lr_peak=tag(log,interval(1e-3,3e-2))"
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
@@ -261,7 +260,7 @@ def test_objectives_and_limits_are_read_with_their_direction(loader: ConfigLoade
 
 
 def test_a_killed_search_goes_on_and_computes_nothing_twice(tmp_path: Path) -> None:
-    words = ("search=tpe", RATES, "search.trials=4", "search.batch=2", ALONE)
+    words = ("search=tpe", RATES, "search.trials=4", "search.batch=2", MATH_ALONE)
     straight = run_py(tmp_path / "straight", *words)
     assert straight.returncode == 0, straight.stdout + straight.stderr
     command = [sys.executable, "run.py", "-m", *SMALL, *words, f"output_dir={tmp_path / 'cut'}"]
@@ -285,7 +284,7 @@ def test_a_killed_search_goes_on_and_computes_nothing_twice(tmp_path: Path) -> N
         done = list(connection.scalars(query))
     engine.dispose()
     assert len(done) == len(set(done))
-    more = run_py(tmp_path / "cut", *words[:2], "search.trials=5", "search.batch=2", ALONE)
+    more = run_py(tmp_path / "cut", *words[:2], "search.trials=5", "search.batch=2", MATH_ALONE)
     assert "Trials 4-4 of 5" in more.stdout
     assert len(trials_in(tmp_path / "cut")) == 5
 
@@ -293,7 +292,7 @@ def test_a_killed_search_goes_on_and_computes_nothing_twice(tmp_path: Path) -> N
 def test_a_trial_that_was_stopped_is_promoted_from_its_checkpoint(tmp_path: Path) -> None:
     words = (
         *("search=random", RATES, "search.trials=6", "search.batch=6", "search.pruner=halving"),
-        ALONE,
+        MATH_ALONE,
         *("search.reduction=2", "curriculum.stages.0.checkpoints=3", "evaluation.trajectory=[bpb]"),
     )
     first = run_py(tmp_path, *words)
