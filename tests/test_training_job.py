@@ -134,8 +134,8 @@ def test_an_adaptive_run_decides_on_items_that_it_is_not_scored_on(outputs: Path
 def test_killed_in_the_middle_of_a_segment_it_goes_on_from_its_snapshot(
     outputs: Path, tmp_path: Path
 ) -> None:
-    words = ("curriculum=constant", "scale.tokens=98304", *WORDS[:-1], "store.mlflow=false")
-    words = (*words, MATH_ALONE)
+    small = ("scale.tokens=98304", "store.mlflow=false", MATH_ALONE)
+    words = ("curriculum=constant", *small, *WORDS[:-1])
     often = (*words, "trainer.snapshot_interval_s=0.05", f"output_dir={tmp_path}")
     process = subprocess.Popen([sys.executable, "run.py", *often], cwd=ROOT)
     for _ in range(2400):
