@@ -8,6 +8,7 @@ davinci import TABLE        results of others, with a mapping file
 davinci promote ABLATION    which arms deserve a larger run, with the evidence
 davinci mixtures [SWEEP]    how scores answer to the mixture, and a proposal
 davinci report [SWEEP]      write a sweep's report anew (default: the newest), and the index
+davinci reproduce DIGEST    a run or a sweep computed again, and compared item by item
 davinci document ID         the life of one document, level by level
 davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its tokenizer
 davinci mlflow sync|check   MLflow made anew from the store, or compared with it
@@ -79,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--baseline", default="", help="arm of the imported results (the first)")
     report.add_argument("--paper", action="store_true", help="the papers' findings beside ours")
     report.set_defaults(run=commands.run_report)
+    again = subparsers.add_parser("reproduce", help="compute a run or sweep again, and compare")
+    again.add_argument("digest", nargs="?", default="", help="first digits (the newest sweep)")
+    again.add_argument("words", nargs="*", help="overrides for this machine")
+    again.add_argument("--into", type=Path, help="output folder (OUTPUT_DIR/reproduced)")
+    again.set_defaults(run=commands.run_reproduce)
     document = subparsers.add_parser("document", help="the life of one document, level by level")
     document.add_argument("id", help="the document's id, as samples in a report show it")
     document.add_argument("--domain", default="", help="look in this domain only")
@@ -100,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     ui = subparsers.add_parser("ui", help="the MLflow UI on the right database, and the reports")
     ui.add_argument("--port", type=int, default=UI_PORT, help="of MLflow; the reports get the next")
     ui.set_defaults(run=commands.run_ui)
-    of_store = [status, explain, ablations, others, promote, mixtures, report, document, export]
-    of_store += [mlflow, merge, migrate]
+    of_store = [status, explain, ablations, others, promote, mixtures, report, again, document]
+    of_store += [export, mlflow, merge, migrate]
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))

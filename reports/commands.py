@@ -248,6 +248,24 @@ def run_document(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_reproduce(arguments: argparse.Namespace) -> int:
+    """Compute a run or a sweep again, and compare."""
+    from davinci.reports.reproduction import reproduce
+
+    output_dir = arguments.output_dir.absolute()
+    into = arguments.into or output_dir / "reproduced"
+    if into.absolute() == output_dir:
+        raise NothingThere(f"--into {into} has the first results; give another folder.")
+    digest, words = arguments.digest, list(arguments.words)
+    if "=" in digest:
+        digest, words = "", [digest, *words]
+    engine = _open(arguments)
+    try:
+        return reproduce(engine, output_dir, digest, into.absolute(), words, Console())
+    finally:
+        engine.dispose()
+
+
 def run_export(arguments: argparse.Namespace) -> int:
     """Write a checkpoint as a Hugging Face folder."""
     from davinci.reports.export import UnknownCheckpoint, export_checkpoint

@@ -27,6 +27,7 @@ from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 from davinci.platform.store.read import list_sweeps, load_sweep
 from davinci.platform.store.records import Sweep
+from davinci.reports.cli import main
 from davinci.reports.publish import write_index
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,12 +164,16 @@ def test_the_same_command_again_recomputes_nothing_and_says_so(outputs: Path) ->
     assert before == after
 
 
-def test_the_same_recipe_and_seed_give_the_same_bits(outputs: Path, tmp_path: Path) -> None:
-    words = ("data.level=L2", "mixture=math_heavy", *TINY, "evaluation=bpb", "store.mlflow=false")
-    run = run_py(*words, output_dir=tmp_path)
-    assert run.returncode == 0, run.stdout + run.stderr
-    again = newest_sweep(tmp_path).arms[0].runs[0]
+def test_a_run_that_is_reproduced_has_the_same_bits(
+    outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = newest_sweep(outputs).arms[0].runs[0]
+    words = ("reproduce", first.digest[:12], "--into", str(tmp_path), "executor.workers=2")
+    assert main([*words, "--output-dir", str(outputs)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"L2 +0 +same bits +[1-9]\d+ +0 +0\n", told), told
+    assert "1 of 1 runs are the same, item by item." in told
+    again = newest_sweep(tmp_path).arms[0].runs[0]
     assert again.checkpoint == first.checkpoint
     place = Path("artifacts") / "segment" / first.checkpoint / "model" / "model.safetensors"
     assert (outputs / place).read_bytes() == (tmp_path / place).read_bytes()
