@@ -14,7 +14,8 @@ davinci export DIGEST TO    a checkpoint as a Hugging Face folder, with its toke
 davinci mlflow sync|check   MLflow made anew from the store, or compared with it
 davinci merge OTHER         another store's results, by its output folder or its address
 davinci migrate             a store of an older davinci brought up to date
-davinci ui                  the MLflow UI on the right database
+davinci ui                  the MLflow UI on the right database, and the reports
+davinci doctor              what works on this machine, and what is not there
 """
 
 import argparse
@@ -106,8 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     ui = subparsers.add_parser("ui", help="the MLflow UI on the right database, and the reports")
     ui.add_argument("--port", type=int, default=UI_PORT, help="of MLflow; the reports get the next")
     ui.set_defaults(run=commands.run_ui)
+    doctor = subparsers.add_parser("doctor", help="what works on this machine")
+    doctor.set_defaults(run=commands.run_doctor)
     of_store = [status, explain, ablations, others, promote, mixtures, report, again, document]
-    of_store += [export, mlflow, merge, migrate]
+    of_store += [export, mlflow, merge, migrate, doctor]
     for command in (*of_store, ui):
         home = os.environ.get("DAVINCI_HOME", "outputs")
         command.add_argument("--output-dir", type=Path, default=Path(home))

@@ -282,6 +282,13 @@ def run_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Show what works on this machine."""
+    from davinci.reports.doctor import show_doctor
+
+    return show_doctor(arguments.output_dir.absolute(), arguments.store, Console())
+
+
 def run_ui(arguments: argparse.Namespace) -> int:
     """Serve the MLflow UI on the right database, and the reports beside it."""
     from davinci.reports.ui import serve

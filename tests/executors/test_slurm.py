@@ -1,6 +1,7 @@
 """What only a queue does: submit and leave, time limits, cancelled jobs, training on two nodes."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -54,6 +55,11 @@ def davinci(environment: dict[str, str], output_dir: Path, *words: str) -> str:
     )
     assert found.returncode == 0, found.stderr
     return found.stdout
+
+
+def test_the_doctor_finds_the_cluster(environment: dict[str, str], tmp_path: Path) -> None:
+    told = davinci(environment, tmp_path, "doctor")
+    assert re.search(r"slurm +works +partitions \w+", told), told
 
 
 def of_tasks(output_dir: Path, kind: str, column: str) -> list[object]:
