@@ -119,10 +119,12 @@ def _with_tips(svg: str, group: str, tip: str | Sequence[str]) -> str:
     before, found, after = svg.partition(group)
     if isinstance(tip, str):
         return f"{before}{found}{_tip(tip)}{after}" if found else svg
-    parts = re.split(r"(<use [^>]*)/>", after, maxsplit=len(tip))
-    drawn = [f"{use}>{_tip(one)}</use>" for use, one in zip(parts[1::2], tip, strict=True)]
-    rest = [part for pair in zip(drawn, parts[2::2], strict=True) for part in pair]
-    return "".join([before, found, parts[0], *rest])
+    own, following, rest = after.partition('<g id="')
+    parts = re.split(r"(<use [^>]*)/>", own)
+    if len(parts) != 2 * len(tip) + 1:  # some markers are outside of all bounds
+        return svg
+    parts[1::2] = [f"{use}>{_tip(one)}</use>" for use, one in zip(parts[1::2], tip, strict=True)]
+    return "".join([before, found, *parts, following, rest])
 
 
 def _tip(text: str) -> str:

@@ -1,0 +1,74 @@
+"""Pictures of points: a tip for every mark, whatever the values are."""
+
+import re
+from itertools import product
+
+import pytest
+
+from davinci.platform.store.records import Sweep
+from davinci.reports.figures import Point, interval_panel
+from davinci.reports.palette import arm_styles
+
+
+def panel(points: list[Point], floors: dict[str, float]) -> str:
+    return interval_panel(
+        points, name="a", title="A title", axis="score", zero=True, better="right", floors=floors
+    )
+
+
+def points_of(sweep: Sweep, values: list[float]) -> list[Point]:
+    every = product(values, arm_styles(sweep).values(), (True, False))
+    return [
+        Point(f"row {value}", style, value, value - 0.5, value + 0.5, solid,
+              f"{value} of {style.label} {solid} <b>")
+        for value, style, solid in every
+    ]  # fmt: skip
+
+
+def test_every_mark_has_its_own_tip(sweep: Sweep) -> None:
+    points = points_of(sweep, [0.1, -0.2, 3.0])
+    svg = panel(points, {})
+    marks = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*><title>([^<]*)</title>', svg)
+    assert sorted(tip for _, _, tip in marks) == sorted(
+        point.tip.replace("<b>", "&lt;b&gt;") for point in points
+    )
+    places = {tip: (float(x), float(y)) for x, y, tip in marks}
+    for one, other in product(points, points):
+        ours, theirs = (places[p.tip.replace("<b>", "&lt;b&gt;")] for p in (one, other))
+        assert (ours[0] > theirs[0]) == (one.value > other.value), "further right is more"
+        if one.row != other.row:
+            rows = [point.row for point in points]
+            assert (ours[1] > theirs[1]) == (rows.index(one.row) > rows.index(other.row))
+
+
+def test_a_row_has_its_floor_and_zero_is_one(sweep: Sweep) -> None:
+    points = points_of(sweep, [0.4, 0.6])
+    count = [
+        svg.count("stroke-dasharray")
+        for svg in (
+            panel(points, {}),
+            panel(points, {"row 0.4": 0.0}),
+            panel(points, {"row 0.4": 0.0, "row 0.6": 0.25}),
+            panel(points, {"row 0.4": float("nan"), "row 0.6": 0.25}),
+        )
+    ]
+    assert [one - count[0] for one in count] == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("values", [[1e200, -1e200], [float("inf"), 1.0], [1e-300, 0.0]])
+def test_values_beyond_all_bounds_do_not_break_a_report(sweep: Sweep, values: list[float]) -> None:
+    points = points_of(sweep, values)
+    points += [replace_ends(point, float("nan")) for point in points]
+    svg = panel(points, {})
+    assert svg.startswith("<svg")
+    assert "A title" in svg
+
+
+def replace_ends(point: Point, end: float) -> Point:
+    return point._replace(low=end, high=end)
+
+
+def test_nothing_finite_is_no_picture(sweep: Sweep) -> None:
+    style = next(iter(arm_styles(sweep).values()))
+    nan = float("nan")
+    assert panel([Point("row", style, nan, nan, nan, True, "tip")], {}) == ""
