@@ -145,7 +145,8 @@ def _effect_text(metric: MetricComparison, cell: Cell) -> str:
 def _design(found: Tested) -> str:
     effects = [cell.effect for _, cell in found if cell.effect is not None]
     designs = {repeats(effect.num_replicates, effect.num_worlds) for effect in effects}
-    text = f"{' or '.join(sorted(designs))} × {spanned([e.num_items for e in effects])} items"
+    items = spanned([e.num_items for e in effects])
+    text = f"{' or '.join(sorted(designs))} × {items} item{'' if items == '1' else 's'}"
     if any(effect.num_clusters < effect.num_items for effect in effects):
         text += f" in {spanned([e.num_clusters for e in effects])} clusters"
     return f"{text} per domain"

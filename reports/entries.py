@@ -111,7 +111,7 @@ def entry_of(
     source = str(sweep.provenance.get("external", ""))
     return IndexEntry(
         sweep=sweep.digest,
-        title=sweep.name if source else question(sweep),
+        title=question(sweep),
         ablation=judgement.ablation.name if judgement else "",
         theme=judgement.ablation.theme if judgement else "",
         verdict=judgement.state if judgement else "",

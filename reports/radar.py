@@ -1,7 +1,7 @@
 """All benchmarks of a protocol at a glance: the paper's radar, and dots, which read better."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,13 +65,24 @@ def _radar(place: int, metrics: Sequence[MetricComparison], styles: dict[str, Ar
                 color=style.placeholder, marker=style.marker, ms=4, lw=1.4, gid=gid,
             )  # fmt: skip
             tips[gid] = label
-        axes.set_xticks(angles, [row_name(metric) for metric in metrics], fontsize=9)
+        axes.set_xticks(angles, [""] * len(angles))
+        for angle, metric in zip(angles, metrics, strict=True):
+            axes.text(angle, 1.12, row_name(metric), fontsize=9, **_outwards(angle))
         axes.set_yticks([0.5, 1.0], ["half", "best"], fontsize=8)
         axes.set_ylim(0, 1.05)
         axes.grid(color=FAINT, lw=0.7)
         axes.spines["polar"].set_edgecolor(INK)
         title = "Radar of scores as shares of the best arm's; the same scores stand beside."
         return to_svg(figure, name=f"radar{place}", title=title, tips=tips)
+
+
+def _outwards(angle: float) -> dict[str, Any]:
+    """Return the alignment of a text that begins at the rim and leads away from it."""
+    across, up = np.cos(angle), np.sin(angle)
+    return {
+        "ha": "left" if across > 0.2 else "right" if across < -0.2 else "center",
+        "va": "bottom" if up > 0.2 else "top" if up < -0.2 else "center",
+    }
 
 
 def _mean(metric: MetricComparison, label: str) -> float:

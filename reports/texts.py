@@ -182,6 +182,8 @@ def axis_words(axis: str) -> str:
 
 def question(sweep: Sweep) -> str:
     """Return the declared question, or what was varied, as one."""
+    if sweep.provenance.get("external"):
+        return sweep.name
     if sweep.registrations:
         return str(sweep.registrations[-1].declared["question"])
     axes = [

@@ -110,6 +110,10 @@ def test_a_study_of_others_becomes_a_report(
     assert page.is_relative_to(tmp_path / "reports")
     text = page.read_text("utf-8")
     assert "L3-model-filter" in text
+    assert "1 seed × 1 item per domain" in text
+    assert "the configurations are not known here" in text
+    assert "differ in nothing but" not in text
+    assert "davinci reproduce" not in text
     assert "MBPP" in text
     pages = [one.name for one in (page.parent / "runs").iterdir()]
     assert len(pages) >= 2
