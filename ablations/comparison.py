@@ -44,6 +44,7 @@ from davinci.ablations.statistics import (
     paired_effect,
     resolved,
 )
+from davinci.ablations.wording import count
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.config.recipe import PROTOCOLS
 from davinci.platform.store.records import Sweep
@@ -170,7 +171,8 @@ def _cell(label: str, found: Mapping[str, Replicates], baseline: str, scale: Sca
     floor = _floor(score, scale)
     notes = []
     if own.num_items_left_out:
-        notes.append(f"{own.num_items_left_out} items without a usable value left out")
+        left_out = count(own.num_items_left_out, "item")
+        notes.append(f"{left_out} without a usable value left out")
     if label == baseline:
         return Cell(arm=label, score=score, floor=floor, notes=tuple(notes))
     aligned = align(found[label], found.get(baseline, {}))

@@ -217,6 +217,21 @@ def test_unusable_values_are_left_out_and_counted(build: SimpleNamespace) -> Non
     assert "4 items" in cell.notes[0]
 
 
+def test_an_accuracy_with_a_hole_is_still_between_0_and_1(build: SimpleNamespace) -> None:
+    holes = build.right(1.01, 0).values.astype(float)
+    holes[3] = np.nan
+    arms = [
+        build.arm(label, [build.run(s, build.outcome("ppl", "accuracy", holes)) for s in range(3)])
+        for label in ("L2", "L5")
+    ]
+    (metric,) = compare(build.sweep(*arms)).headline
+    for cell in metric.cells:
+        assert cell.score is not None
+        assert cell.score.mean == 1.0
+        assert cell.score.low < 0.97, "all right is not certainly all right"
+        assert cell.score.high == 1.0
+
+
 def test_a_metric_that_is_nan_throughout_has_no_score(build: SimpleNamespace) -> None:
     nothing = build.outcome("bpb", "bits_per_byte", [np.nan] * build.num_items)
     found = compare(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from davinci.ablations import signal
 from davinci.ablations.comparison import compare
 from davinci.ablations.saturation import saturations
 from davinci.ablations.signal import benchmark_signals
@@ -52,6 +53,20 @@ def test_planted_signal_and_noise_are_found(build: SimpleNamespace) -> None:
     assert found.min_detectable == pytest.approx(
         2.85 * found.seed_sd * math.sqrt(2 / SEEDS), rel=0.02
     )
+
+
+@pytest.mark.parametrize("num_items", [1, 2, 30])
+def test_item_noise_of_many_records_is_that_of_each(num_items: int) -> None:
+    rng = np.random.default_rng(num_items)
+    records = [
+        SimpleNamespace(
+            values=rng.normal(size=num_items), weights=rng.random(num_items) + 0.1, clusters=()
+        )
+        for _ in range(4)
+    ]
+    together = signal._item_ses(records)  # type: ignore[arg-type]
+    alone = [signal._item_se(one) for one in records]  # type: ignore[arg-type]
+    np.testing.assert_allclose(np.mean(together), np.mean(alone), rtol=1e-12)
 
 
 def test_seeds_alone_are_no_signal(build: SimpleNamespace) -> None:

@@ -8,6 +8,7 @@ import pytest
 from davinci.platform.store.records import Sweep
 from davinci.reports.figures import Point, interval_panel
 from davinci.reports.palette import arm_styles
+from davinci.reports.svg import _with_tips
 
 
 def panel(points: list[Point], floors: dict[str, float]) -> str:
@@ -39,6 +40,24 @@ def test_every_mark_has_its_own_tip(sweep: Sweep) -> None:
         if one.row != other.row:
             rows = [point.row for point in points]
             assert (ours[1] > theirs[1]) == (rows.index(one.row) > rows.index(other.row))
+
+
+def test_a_mark_is_filled_where_its_difference_is_resolved(sweep: Sweep) -> None:
+    points = points_of(sweep, [0.5])
+    for solid in (True, False):
+        svg = panel([point for point in points if point.solid == solid], {})
+        inside = re.findall(r'<use [^>]*fill: ([^;"]+)[^>]*><title>', svg)
+        assert len(inside) == len(points) / 2
+        assert ("var(--paper)" in inside) != solid
+
+
+def test_tips_of_marks_that_were_not_all_drawn_are_left_out() -> None:
+    svg = '<svg><g id="tips0"><use x="1"/></g><g id="tips1"><use x="2"/><use x="3"/></g></svg>'
+    assert _with_tips(svg, '<g id="tips0">', ["one", "two"]) == svg
+    found = _with_tips(svg, '<g id="tips1">', ["<two>", "three"])
+    assert '<use x="1"/>' in found
+    assert '<use x="2"><title>&lt;two&gt;</title></use>' in found
+    assert '<use x="3"><title>three</title></use>' in found
 
 
 def test_a_row_has_its_floor_and_zero_is_one(sweep: Sweep) -> None:

@@ -16,6 +16,7 @@ from davinci.ablations.verdicts import Verdict
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
 from davinci.reports.cli import main
+from davinci.reports.entries import read_entry, write_entry
 from davinci.reports.html import render_paper
 from davinci.reports.paper import paper_studies
 
@@ -118,7 +119,14 @@ def test_a_study_of_others_becomes_a_report(
     pages = [one.name for one in (page.parent / "runs").iterdir()]
     assert len(pages) >= 2
     assert all(re.fullmatch(r"[0-9a-f]{12}\.html", name) for name in pages)
+    entry = read_entry(page.parent)
+    assert entry is not None
+    stray = replace(entry, sweep="0" * 64, title="of a store elsewhere", source="")
+    (tmp_path / "reports" / ("0" * 12)).mkdir()
+    write_entry(stray, tmp_path / "reports" / ("0" * 12))
+    assert main(["report", *words, *place]) == 0
     index = (tmp_path / "reports" / "index.html").read_text("utf-8")
+    assert "of a store elsewhere" not in index
     section = index[index.index('id="imported"') :]
     assert f'href="{page.parent.name}/index.html"' in section
     assert "davinci-llm: code-filter-l2-vs-l3" in section

@@ -71,6 +71,8 @@ def test_an_item_or_a_score_that_is_there_once_is_another(sweep: Sweep, tmp_path
     assert held(sweep, shorter, tmp_path).num_others == 1
     fewer = replace(run, outcomes=run.outcomes[1:])
     assert held(sweep, fewer, tmp_path).num_others == len(one.item_ids)
+    more = replace(run, outcomes=(*run.outcomes, replace(one, benchmark="another")))
+    assert held(sweep, more, tmp_path).num_others == len(one.item_ids)
     not_known = changed(run, 0, values=np.full(len(one.values), np.nan))
     assert held(sweep, not_known, tmp_path).largest == float("inf")
 

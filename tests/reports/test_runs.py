@@ -41,6 +41,35 @@ def test_items_are_won_and_lost_against_the_same_seed(sweep: Sweep) -> None:
     assert own["partner"] is None
 
 
+def test_an_item_that_only_one_of_the_two_has_is_neither_won_nor_lost(sweep: Sweep) -> None:
+    values = np.zeros(20)
+    found = with_answers(sweep, values, 1 - values)
+    arm = found.arms[1]
+    (one,) = arm.runs[0].outcomes
+    other = replace(one, item_ids=(*one.item_ids[:5], *(f"new {i}" for i in range(15))))
+    arm = replace(arm, runs=(replace(arm.runs[0], outcomes=(other,)),))
+    found = replace(found, arms=(found.arms[0], arm))
+    (score,) = run_context(found, compare(found), arm, arm.runs[0])["scores"]
+    assert (score.won, score.lost) == (one.item_ids[:5], ())
+
+
+def test_hostile_names_of_items_are_shown_as_text(sweep: Sweep, tmp_path: Path) -> None:
+    hostile = ('<script>alert("won")</script>', "<img src=x onerror=alert(1)>", "a\u202eb", "x & y")
+    found = with_answers(sweep, np.zeros(4), np.ones(4))
+    arms = []
+    for arm in found.arms:
+        (one,) = arm.runs[0].outcomes
+        run = replace(arm.runs[0], outcomes=(replace(one, item_ids=hostile),))
+        arms.append(replace(arm, runs=(run,)))
+    page = render_sweep(replace(found, arms=tuple(arms)), tmp_path)
+    texts = [file.read_text("utf-8") for file in (page.parent / "runs").iterdir()]
+    (text,) = [text for text in texts if "4 won, 0 lost" in text]
+    assert "<code><bdi>&lt;script&gt;alert(&#34;won&#34;)&lt;/script&gt;</bdi></code>" in text
+    assert "<img" not in text
+    assert "\u202e" not in text
+    assert "a[right-to-left override]b" in text
+
+
 def test_every_run_has_a_page_that_the_report_links_to(sweep: Sweep, tmp_path: Path) -> None:
     page = render_sweep(sweep, tmp_path).read_text("utf-8")
     runs = [run for arm in sweep.arms for run in arm.runs]
