@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=commands.run_report)
     again = subparsers.add_parser("reproduce", help="compute a run or sweep again, and compare")
     again.add_argument("digest", nargs="?", default="", help="first digits (the newest sweep)")
-    again.add_argument("words", nargs="*", help="overrides for this machine")
+    again.add_argument("words", nargs="*", help="overrides for this machine, behind it")
     again.add_argument("--into", type=Path, help="output folder (OUTPUT_DIR/reproduced)")
     again.set_defaults(run=commands.run_reproduce)
     document = subparsers.add_parser("document", help="the life of one document, level by level")

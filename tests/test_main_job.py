@@ -168,10 +168,10 @@ def test_a_run_that_is_reproduced_has_the_same_bits(
     outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = newest_sweep(outputs).arms[0].runs[0]
-    words = ("reproduce", first.digest[:12], "--into", str(tmp_path), "executor.workers=2")
+    words = ("reproduce", first.digest[:12], "executor.workers=2", "--into", str(tmp_path))
     assert main([*words, "--output-dir", str(outputs)]) == 0
     told = capsys.readouterr().out
-    assert re.search(r"L2 +0 +same bits +[1-9]\d+ +0 +0\n", told), told
+    assert re.search(r"L2 +0 +same bits +[1-9]\d+ +0 +0 *\n", told), told
     assert "1 of 1 runs are the same, item by item." in told
     again = newest_sweep(tmp_path).arms[0].runs[0]
     assert again.checkpoint == first.checkpoint

@@ -28,9 +28,9 @@ from davinci.platform.store.records import Sweep
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     *("scale.tokens=4096", "data.documents=60", "evaluation.max_items=4", "evaluation=bpb"),
-    *("store.mlflow=false", "curriculum=two_stage", MATH_ALONE),
+    *("store.mlflow=false", "seeds=1", MATH_ALONE),
 )
-SWEEP = ("-m", "data.level=L1,L2", "seeds=1", *SMALL)
+SWEEP = ("-m", "data.level=L1,L2", "curriculum=two_stage", *SMALL)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -147,7 +147,7 @@ def test_the_same_command_again_computes_nothing(outputs: Path, place: Place) ->
 def test_a_poisoned_arm_stops_only_what_depends_on_it(
     place: Place, tmp_path: Path, outputs: Path
 ) -> None:
-    words = ("-m", "data.level=L1", "scale.lr_peak=0.01,1e30", "seeds=1", *SMALL)
+    words = ("-m", "data.level=L1", "scale.lr_peak=0.01,1e30", *SMALL)
     run = place.run(*words, output_dir=tmp_path)
     assert run.returncode == 1, run.stdout + run.stderr
     good, bad = (arm.runs[0] for arm in newest(tmp_path).arms)
@@ -193,11 +193,14 @@ def test_a_team_shares_postgresql(place: Place, tmp_path: Path, expected: dict[s
         pytest.skip("PostgreSQL is not installed")
     with postgres_server(tmp_path) as server:
         url = f"store.url={server.url}"
-        run = place.run(*SWEEP, url, output_dir=tmp_path / "out")
+        one = ("-m", "data.level=L1", *SWEEP[2:])
+        run = place.run(*one, url, output_dir=tmp_path / "out")
         assert run.returncode == 0, run.stdout + run.stderr
         engine = engine_of(server.url)
-        assert scores(load_sweep(engine, list_sweeps(engine)[0])) == expected
+        found = scores(load_sweep(engine, list_sweeps(engine)[0]))
         engine.dispose()
+    assert len(found) == len(expected) / 2
+    assert found.items() <= expected.items()
     assert "s3cret" not in run.stdout + run.stderr
     for file in (tmp_path / "out").rglob("*"):
         if file.is_file() and "artifacts" not in file.parts:
