@@ -12,14 +12,17 @@ design has 10.
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
-from tests.ablations.studies import ablation, claim, study
 
 from davinci.ablations.comparison import compare
 from davinci.ablations.racing import Standing, judge_looks
 from davinci.ablations.verdicts import judge
 from davinci.platform.store.records import Sweep
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tests.ablations.studies import ablation, claim, study  # noqa: E402
 
 ITEMS, MOST = 30, 10
 DESIGNS: Mapping[str, tuple[float, float]] = {

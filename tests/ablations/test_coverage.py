@@ -1,5 +1,9 @@
 """A part of the simulation that chose the interval; `statistics/variance.py` has its numbers."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +11,7 @@ from davinci.ablations.alignment import ReplicateKey, align
 from davinci.ablations.statistics import Paired, paired_effect
 from davinci.platform.store.records import Floats, Outcomes
 
+ROOT = Path(__file__).resolve().parents[2]
 NUM_DRAWS = 400  # one standard error of a coverage of 95 % is 1.1 points
 
 
@@ -107,3 +112,20 @@ def test_clones_of_eight_laws_count_as_eight_and_not_as_120() -> None:
         false_alarms[bool(clusters)] = alarms / NUM_DRAWS
     assert false_alarms[False] > 0.3  # items taken as independent
     assert 0.02 <= false_alarms[True] <= 0.08
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("verdict_errors.py", "4"), "false support"),
+        (("interval_coverage.py", "4"), "crossed bootstrap"),
+    ],
+)
+def test_the_whole_simulations_run_as_they_are_documented(
+    words: tuple[str, ...], says: str
+) -> None:
+    name, *rest = words
+    command = [sys.executable, f"benchmarks/{name}", *rest]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert says in run.stdout
