@@ -135,9 +135,8 @@ def _align_whole(scores: Sequence[Replicates]) -> Aligned | None:
     for replicates in _by_world(common):
         own = [records[r] for records in scores for r in replicates]
         first = own[0]
-        if not _are_whole(own):
+        if (values := _whole_values(own)) is None:
             return None
-        values = np.array([outcomes.values for outcomes in own], dtype=np.float64)
         parts = np.split(values, len(scores))
         same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
         weights = np.asarray(first.weights, dtype=np.float64)
@@ -145,21 +144,23 @@ def _align_whole(scores: Sequence[Replicates]) -> Aligned | None:
     return Aligned(tuple(worlds), tuple(common), 0, same and bool(worlds))
 
 
-def _are_whole(records: Sequence[Outcomes]) -> bool:
+def _whole_values(records: Sequence[Outcomes]) -> Floats | None:
+    """Return the values of complete records of the same items, one row each; None of others."""
     items = records[0].item_ids
     shape = (len(items),)
     if not items or len(set(items)) < len(items):
-        return False
+        return None
     if not all(
         one.item_ids == items
         and one.values.shape == one.weights.shape == shape
         and len(one.clusters) in (0, len(items))
         for one in records
     ):
-        return False
+        return None
     weights = np.array([one.weights for one in records], dtype=np.float64)
     values = np.array([one.values for one in records], dtype=np.float64)
-    return bool(np.isfinite(values).all() and np.isfinite(weights).all() and weights.min() > 0)
+    sound = np.isfinite(values).all() and np.isfinite(weights).all() and weights.min() > 0
+    return values if sound else None
 
 
 def _world(

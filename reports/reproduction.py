@@ -1,6 +1,6 @@
 """`davinci reproduce`: a run or a sweep computed again from its command, and held to the first."""
 
-import hashlib
+import filecmp
 import math
 import shlex
 import subprocess
@@ -108,13 +108,13 @@ def _wanted(engine: Engine, start: str) -> tuple[Sweep, list[tuple[Arm, Run]], l
     """Return the sweep, its finished runs that are asked for, and the words that make them."""
     try:
         if not start:
-            raise UnknownSweep
+            raise UnknownSweep("No run is named.")
         run, places = find_run(engine, start)
-    except UnknownSweep:
+    except UnknownSweep as no_run:
         try:
             sweep = load_sweep(engine, find_sweep(engine, start))
-        except UnknownSweep as error:
-            raise UnknownSweep(f"No run begins with {start!r}. {error}") from None
+        except UnknownSweep as no_sweep:
+            raise UnknownSweep(f"{no_run} {no_sweep}") from None
         wanted = [(arm, run) for arm in sweep.arms for run in arm.runs if run.state == "done"]
         words = shlex.split(sweep.command)[2:]
     else:
@@ -178,13 +178,18 @@ def _items(first: Outcomes | None, second: Outcomes | None) -> tuple[int, int]:
 
 
 def _weights(ours: Path, first: str, theirs: Path, second: str) -> Weights:
-    hashes = []
-    for folder, checkpoint in ((ours, first), (theirs, second)):
-        files = sorted((folder / "artifacts" / "segment" / checkpoint / "model").glob("*.safe*"))
-        if not checkpoint or not files:
-            return "not kept"
-        hashes.append([hashlib.sha256(file.read_bytes()).digest() for file in files])
-    return "same bits" if hashes[0] == hashes[1] else "others"
+    here, there = (
+        sorted(
+            (folder / "artifacts" / "segment" / (checkpoint or "none") / "model").glob("*.safe*")
+        )
+        for folder, checkpoint in ((ours, first), (theirs, second))
+    )
+    if not (here and there):
+        return "not kept"
+    same = len(here) == len(there) and all(
+        filecmp.cmp(one, other, shallow=False) for one, other in zip(here, there, strict=True)
+    )
+    return "same bits" if same else "others"
 
 
 def _tell(held: Sequence[Held], sweep: Sweep, sweeps: Sequence[Sweep], console: Console) -> None:
