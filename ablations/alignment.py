@@ -105,8 +105,9 @@ def align(*scores: Replicates) -> Aligned:
     Raises:
         ValueError: If a record's clusters do not match its items.
     """
-    if (whole := _align_whole(scores)) is not None:
-        return whole
+    common = [r for r in sorted(scores[0]) if all(r in other for other in scores[1:])]
+    if (whole := _whole_worlds(scores, common)) is not None:
+        return _chosen(whole, common, range(len(scores)))
     tables = [_usable(records) for records in scores]
     common = [r for r in tables[0] if all(r in other for other in tables[1:])]
     worlds, left_out, same = [], 0, True
@@ -121,52 +122,98 @@ def align(*scores: Replicates) -> Aligned:
             answers = [own[0][item] for item in items]
             weights = np.array([answer.weight for answer in answers])
             clusters = [answer.cluster for answer in answers]
-            worlds.append(_world(values, weights, clusters, items, len(scores)))
+            values, weights = _columns(values, weights, clusters, items)
+            worlds.append(World(tuple(np.split(values, len(scores))), weights, len(items)))
     return Aligned(tuple(worlds), tuple(common), left_out, same and bool(worlds))
 
 
-def _align_whole(scores: Sequence[Replicates]) -> Aligned | None:
-    """Return what `align` does where all records of a world are complete and of the same items.
+def align_each(scores: Sequence[Replicates], wanted: Iterable[Sequence[int]]) -> list[Aligned]:
+    """Return `align` of every wanted choice of scores, each given by its places among them.
 
-    This is the usual case, and by far the quickest; None in any other.
+    Where all scores are complete and of the same replicates and items, they are read only once.
+
+    Raises:
+        ValueError: As `align`.
     """
-    common = [r for r in sorted(scores[0]) if all(r in other for other in scores[1:])]
-    worlds, same = [], True
-    for replicates in _by_world(common):
-        own = [records[r] for records in scores for r in replicates]
-        first = own[0]
-        if (values := _whole_values(own)) is None:
+    replicates = sorted(scores[0])
+    alike = all(other.keys() == scores[0].keys() for other in scores[1:])
+    worlds = _whole_worlds(scores, replicates) if alike else None
+    if worlds is None:
+        return [align(*(scores[place] for place in places)) for places in wanted]
+    return [_chosen(worlds, replicates, places) for places in wanted]
+
+
+class _WholeWorld(NamedTuple):
+    """One world of complete records of the same items, N scores of them."""
+
+    items_NSI: Floats
+    columns_NSC: Floats
+    weights: Floats
+
+
+def _whole_worlds(
+    scores: Sequence[Replicates], replicates: Sequence[ReplicateKey]
+) -> list[_WholeWorld] | None:
+    """Return these replicates' values; None unless, in each world, they are complete and alike.
+
+    They mostly are, and need no look at each item then.
+    """
+    worlds = []
+    for own in _by_world(replicates):
+        records = [records[r] for records in scores for r in own]
+        first = records[0]
+        if (values := _whole_values(records)) is None:
             return None
-        parts = np.split(values, len(scores))
-        same = same and all(np.array_equal(parts[0], part) for part in parts[1:])
-        weights = np.asarray(first.weights, dtype=np.float64)
-        worlds.append(_world(values, weights, first.clusters, first.item_ids, len(scores)))
-    return Aligned(tuple(worlds), tuple(common), 0, same and bool(worlds))
+        columns, weights = _columns(values, first.weights, first.clusters, first.item_ids)
+        shape = (len(scores), len(own), -1)
+        worlds.append(_WholeWorld(values.reshape(shape), columns.reshape(shape), weights))
+    return worlds
+
+
+def _chosen(
+    worlds: Sequence[_WholeWorld], replicates: Sequence[ReplicateKey], places: Sequence[int]
+) -> Aligned:
+    """Return some of the scores side by side."""
+    same = bool(worlds) and all(
+        np.array_equal(world.items_NSI[places[0]], world.items_NSI[place])
+        for world in worlds
+        for place in places[1:]
+    )
+    chosen = tuple(
+        World(
+            values=tuple(world.columns_NSC[place] for place in places),
+            weights=world.weights,
+            num_items=world.items_NSI.shape[-1],
+        )
+        for world in worlds
+    )
+    return Aligned(chosen, tuple(replicates), 0, same)
 
 
 def _whole_values(records: Sequence[Outcomes]) -> Floats | None:
     """Return the values of complete records of the same items, one row each; None of others."""
-    items = records[0].item_ids
+    items, clusters = records[0].item_ids, records[0].clusters
     shape = (len(items),)
-    if not items or len(set(items)) < len(items):
+    if not items or len(set(items)) < len(items) or len(clusters) not in (0, len(items)):
         return None
     if not all(
         one.item_ids == items
         and one.values.shape == one.weights.shape == shape
-        and len(one.clusters) in (0, len(items))
+        and one.clusters == clusters
         for one in records
     ):
         return None
     weights = np.array([one.weights for one in records], dtype=np.float64)
     values = np.array([one.values for one in records], dtype=np.float64)
     sound = np.isfinite(values).all() and np.isfinite(weights).all() and weights.min() > 0
-    return values if sound else None
+    return values if sound and (weights == weights[0]).all() else None
 
 
-def _world(
-    values: Floats, weights: Floats, clusters: Sequence[str], items: Sequence[str], num: int
-) -> World:
-    """Return a world with one column per cluster, from values (num * S, I)."""
+def _columns(
+    values: Floats, weights: Floats, clusters: Sequence[str], items: Sequence[str]
+) -> tuple[Floats, Floats]:
+    """Return values (N, C) and weights (C,) with one column per cluster, from values (N, I)."""
+    weights = np.asarray(weights, dtype=np.float64)
     if any(clusters):
         names = [
             (cluster, "" if cluster else item)
@@ -177,7 +224,7 @@ def _world(
         member_IC[np.arange(len(items)), [columns[name] for name in names]] = weights
         weights = member_IC.sum(axis=0)
         values = values @ member_IC / weights
-    return World(tuple(np.split(values, num)), weights, len(items))
+    return values, weights
 
 
 def _usable(records: Replicates) -> dict[ReplicateKey, Table]:

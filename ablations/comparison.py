@@ -10,19 +10,13 @@ are expected to be false.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from davinci.ablations.alignment import (
-    Aligned,
-    MetricKey,
-    Replicates,
-    align,
-    outcomes_by_key,
-)
+from davinci.ablations.alignment import Aligned, MetricKey, Replicates, outcomes_by_key
 from davinci.ablations.controls import arm_statuses, problems
 from davinci.ablations.differences import config_differences
 from davinci.ablations.findings import (
@@ -32,22 +26,21 @@ from davinci.ablations.findings import (
     ProtocolPair,
     SweepComparison,
 )
+from davinci.ablations.measured import Arms, Measured, measure
 from davinci.ablations.protocols import protocol_pairs
 from davinci.ablations.sentences import lead, summarise
 from davinci.ablations.statistics import (
     MIN_REPLICATES,
     Effect,
     Score,
-    arm_score,
     correct,
     num_replicates_to_settle,
-    paired_effect,
     resolved,
 )
 from davinci.ablations.wording import count
 from davinci.data_levels.document import DOMAINS
 from davinci.platform.config.recipe import PROTOCOLS
-from davinci.platform.store.records import Sweep
+from davinci.platform.store.records import Outcomes, Sweep
 
 __all__ = ["Cell", "MetricComparison", "ProtocolPair", "SweepComparison", "compare"]
 
@@ -58,13 +51,16 @@ MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """Per protocol, the metrics that may lead: the first one that a benchmark has."""
 
+METRICS_TOGETHER = 20
+"""Metrics that are compared at once; the values of all of them may not fit the memory twice."""
+
 
 def compare(sweep: Sweep) -> SweepComparison:
     """Return every arm's scores, effects against the baseline, and what they say in words."""
     records = {arm.label: outcomes_by_key(arm) for arm in sweep.arms}
     keys = sorted({key for found in records.values() for key in found}, key=_rank)
     main = _main_keys(keys)
-    metrics = [_compare_metric(key, key in main, records, sweep) for key in keys]
+    metrics = list(_compare_metrics(keys, main, records, sweep))
     metrics = [metric for family in _families(metrics) for metric in _correct(family)]
     result = SweepComparison(
         baseline=sweep.baseline,
@@ -96,34 +92,6 @@ def _main_keys(keys: Iterable[MetricKey]) -> set[MetricKey]:
     return main
 
 
-def _compare_metric(
-    key: MetricKey,
-    headline: bool,
-    records: Mapping[str, Mapping[MetricKey, Replicates]],
-    sweep: Sweep,
-) -> MetricComparison:
-    found = {label: arm.get(key, {}) for label, arm in records.items()}
-    some = next(outcomes for arm in found.values() for outcomes in arm.values())
-    chances = [o.chance for arm in found.values() for o in arm.values() if o.chance == o.chance]
-    scale = Scale(
-        bounded=key.protocol != "bpb" and _within_0_1(found.values()),
-        higher_is_better=some.higher_is_better,
-        chance=sum(chances) / len(chances) if chances else math.nan,
-    )
-    base = align(found.get(sweep.baseline, {}))
-    baseline = arm_score(base.blocks, bounded=scale.bounded) if base.worlds else None
-    cells = [
-        _cell(arm.label, found, sweep.baseline, _with_range(scale, baseline)) for arm in sweep.arms
-    ]
-    return MetricComparison(
-        key=key,
-        higher_is_better=scale.higher_is_better,
-        chance=scale.chance,
-        headline=headline,
-        cells=tuple(cells),
-    )
-
-
 class Scale(NamedTuple):
     """What kind of number a score is, and what can be reached from the baseline's."""
 
@@ -132,6 +100,47 @@ class Scale(NamedTuple):
     chance: float
     attainable: tuple[float, float] = (-math.inf, math.inf)
     baseline_floor: Literal["", "at", "below"] = ""
+
+
+def _compare_metrics(
+    keys: Sequence[MetricKey],
+    main: Container[MetricKey],
+    records: Mapping[str, Mapping[MetricKey, Replicates]],
+    sweep: Sweep,
+) -> Iterator[MetricComparison]:
+    for first in range(0, len(keys), METRICS_TOGETHER):
+        some = keys[first : first + METRICS_TOGETHER]
+        found = [{label: arm.get(key, {}) for label, arm in records.items()} for key in some]
+        scales = [_scale(key, arms) for key, arms in zip(some, found, strict=True)]
+        measured = measure(found, [scale.bounded for scale in scales], sweep.baseline)
+        for key, scale, arms in zip(some, scales, measured, strict=True):
+            yield _compare_metric(key, key in main, scale, arms, sweep.baseline)
+
+
+def _scale(key: MetricKey, arms: Arms) -> Scale:
+    every = [outcomes for arm in arms.values() for outcomes in arm.values()]
+    chances = [outcomes.chance for outcomes in every if outcomes.chance == outcomes.chance]
+    return Scale(
+        bounded=key.protocol != "bpb" and _within_0_1(every),
+        higher_is_better=every[0].higher_is_better,
+        chance=sum(chances) / len(chances) if chances else math.nan,
+    )
+
+
+def _compare_metric(
+    key: MetricKey, headline: bool, scale: Scale, arms: Mapping[str, Measured], baseline: str
+) -> MetricComparison:
+    scale = _with_range(scale, arms[baseline].score if baseline in arms else None)
+    return MetricComparison(
+        key=key,
+        higher_is_better=scale.higher_is_better,
+        chance=scale.chance,
+        headline=headline,
+        cells=tuple(
+            _cell(label, found, scale, is_baseline=label == baseline)
+            for label, found in arms.items()
+        ),
+    )
 
 
 def _with_range(scale: Scale, baseline: Score | None) -> Scale:
@@ -151,9 +160,8 @@ def _floor(score: Score, scale: Scale) -> Literal["", "at", "below"]:
     return "below" if wrong_side else ""
 
 
-def _within_0_1(arms: Iterable[Replicates]) -> bool:
-    records = [np.ravel(outcomes.values) for arm in arms for outcomes in arm.values()]
-    values = np.concatenate(records)
+def _within_0_1(records: Iterable[Outcomes]) -> bool:
+    values = np.concatenate([np.ravel(outcomes.values) for outcomes in records])
     return bool(((values >= 0) & (values <= 1) | np.isnan(values)).all())
 
 
@@ -163,23 +171,20 @@ def _floor_note(ours: str, baseline: str) -> str:
     return "both at the floor" if ours == baseline == "at" else "neither above the floor"
 
 
-def _cell(label: str, found: Mapping[str, Replicates], baseline: str, scale: Scale) -> Cell:
-    own = align(found[label])
-    if not own.worlds:
+def _cell(label: str, found: Measured, scale: Scale, *, is_baseline: bool) -> Cell:
+    own, pair, score, effect = found
+    if score is None:
         return Cell(arm=label, score=None, notes=("no finished run has a usable score",))
-    score = arm_score(own.blocks, bounded=scale.bounded)
     floor = _floor(score, scale)
     notes = []
     if own.num_items_left_out:
         left_out = count(own.num_items_left_out, "item")
         notes.append(f"{left_out} without a usable value left out")
-    if label == baseline:
+    if is_baseline:
         return Cell(arm=label, score=score, floor=floor, notes=tuple(notes))
-    aligned = align(found[label], found.get(baseline, {}))
-    if not aligned.worlds:
+    if effect is None:
         notes.append("no seed and item in common with the baseline: no difference can be computed")
         return Cell(arm=label, score=score, floor=floor, notes=tuple(notes))
-    effect = paired_effect(aligned.pairs, bounded=scale.bounded)
     floor_note = _floor_note(floor, scale.baseline_floor)
     if floor_note:
         what = "nothing learnt" if floor == scale.baseline_floor == "at" else "no skill"
@@ -193,7 +198,7 @@ def _cell(label: str, found: Mapping[str, Replicates], baseline: str, scale: Sca
         floor=floor,
         floor_note=floor_note,
         attainable=scale.attainable,
-        notes=(*notes, *_design_notes(effect, aligned, own)),
+        notes=(*notes, *_design_notes(effect, pair, own)),
     )
 
 

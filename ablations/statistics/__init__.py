@@ -5,8 +5,10 @@ from davinci.ablations.statistics.effects import (
     Paired,
     Score,
     arm_score,
+    arm_scores,
     mcnemar,
     paired_effect,
+    paired_effects,
 )
 from davinci.ablations.statistics.family import MIN_REPLICATES, correct, resolved
 from davinci.ablations.statistics.power import Settling, num_replicates_to_settle
@@ -15,8 +17,8 @@ from davinci.ablations.statistics.variance import (
     Components,
     Estimate,
     Scope,
-    crossed_estimate,
     estimate,
+    estimates,
 )
 
 __all__ = [
@@ -30,12 +32,13 @@ __all__ = [
     "Score",
     "Settling",
     "arm_score",
+    "arm_scores",
     "correct",
-    "mcnemar",
-    "crossed_estimate",
     "estimate",
+    "estimates",
     "mcnemar",
     "num_replicates_to_settle",
     "paired_effect",
+    "paired_effects",
     "resolved",
 ]

@@ -14,7 +14,7 @@ from davinci.ablations.statistics.variance import (
     Components,
     Estimate,
     Scope,
-    estimate,
+    estimates,
 )
 from davinci.platform.store.records import Floats
 
@@ -103,13 +103,35 @@ def paired_effect(
 
     Source: two made-up items: Bonett and Price, J. Educ. Behav. Stat. 37 (2012).
     """
-    for world in worlds:
-        if world.treatment.shape != world.baseline.shape:
-            raise ValueError(
-                "treatment and baseline must be paired, value by value, but got shapes "
-                f"{world.treatment.shape} and {world.baseline.shape}."
-            )
-    found = estimate([Block(w.treatment - w.baseline, w.weights, w.num_items) for w in worlds])
+    (found,) = paired_effects([worlds], bounded=[bounded], confidence=confidence)
+    return found
+
+
+def paired_effects(
+    cases: Sequence[Sequence[Paired]], *, bounded: Sequence[bool], confidence: float = 0.95
+) -> list[Effect]:
+    """Return `paired_effect` of every case, to the same bits, in a fraction of the time.
+
+    Raises:
+        ValueError: As `paired_effect`.
+    """
+    found = estimates([[_difference(world) for world in worlds] for worlds in cases])
+    return [
+        _effect(worlds, one, is_bounded, confidence)
+        for worlds, one, is_bounded in zip(cases, found, bounded, strict=True)
+    ]
+
+
+def _difference(world: Paired) -> Block:
+    if world.treatment.shape != world.baseline.shape:
+        raise ValueError(
+            "treatment and baseline must be paired, value by value, but got shapes "
+            f"{world.treatment.shape} and {world.baseline.shape}."
+        )
+    return Block(world.treatment - world.baseline, world.weights, world.num_items)
+
+
+def _effect(worlds: Sequence[Paired], found: Estimate, bounded: bool, confidence: float) -> Effect:
     se = found.se
     if bounded and se == 0.0:
         se = math.sqrt(2.0 / found.num_clusters / max(found.num_clusters - 1, 1))
@@ -147,7 +169,25 @@ def arm_score(worlds: Sequence[Block], *, bounded: bool = False, confidence: flo
 
     Source: effective sample sizes for proportions: Korn and Graubard, Survey Methodology 24 (1998).
     """
-    found = estimate(worlds)
+    (found,) = arm_scores([worlds], bounded=[bounded], confidence=confidence)
+    return found
+
+
+def arm_scores(
+    cases: Sequence[Sequence[Block]], *, bounded: Sequence[bool], confidence: float = 0.95
+) -> list[Score]:
+    """Return `arm_score` of every case, to the same bits, in a fraction of the time.
+
+    Raises:
+        ValueError: As `arm_score`.
+    """
+    return [
+        _score(one, is_bounded, confidence)
+        for one, is_bounded in zip(estimates(cases), bounded, strict=True)
+    ]
+
+
+def _score(found: Estimate, bounded: bool, confidence: float) -> Score:
     quantile = _quantile(confidence, found.df)
     low, high = found.mean - quantile * found.se, found.mean + quantile * found.se
     if bounded and math.isfinite(found.se):

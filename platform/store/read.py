@@ -13,9 +13,9 @@ from davinci.platform.store.read_training import (
     load_decisions,
     load_evaluations,
     load_outcomes,
-    load_segments,
     load_trajectory,
     rows_of,
+    segments,
 )
 from davinci.platform.store.records import Arm, Corpus, Cost, Registration, Run, Sweep
 
@@ -188,8 +188,8 @@ def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
     )
     tasks = {r["role"]: r for r in connection.execute(query).mappings()}
     state, cause, error = _state(tasks)
-    segments = [tasks[role] for role in sorted(tasks) if role.startswith("segment.")]
-    results = rows_of(connection, tables.segment, [s["digest"] for s in segments])
+    trained = [tasks[role] for role in sorted(tasks) if role.startswith("segment.")]
+    results = rows_of(connection, tables.segment, [s["digest"] for s in trained])
     own = _own(tasks)
     return Run(
         digest=row["digest"],
@@ -199,14 +199,14 @@ def _run(connection: Connection, row: RowMapping, checks: Checks) -> Run:
         state=state,
         cause=cause,
         error=error,
-        checkpoint=segments[-1]["digest"] if segments else "",
+        checkpoint=trained[-1]["digest"] if trained else "",
         num_parameters=results[-1]["num_parameters"] if results else 0,
         outcomes=load_outcomes(connection, _final(tasks)),
         evaluations=load_evaluations(connection, _final(tasks)),
         trajectory=load_trajectory(connection, tasks),
-        segments=load_segments(connection, segments),
+        segments=segments(trained, results),
         decisions=load_decisions(connection, tasks),
-        curves=load_curves(connection, [s["digest"] for s in segments]),
+        curves=load_curves(connection, [s["digest"] for s in trained]),
         cost=_cost(tasks, results),
         corpora=_by_domain(tasks, "corpus."),
         contamination=load_checks(connection, _by_domain(tasks, "contamination."), checks),

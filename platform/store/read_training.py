@@ -1,10 +1,12 @@
 """Reading what a run's training left: segments, curves, scores along the way, decisions."""
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, RowMapping, Table, Text, cast, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import array
@@ -13,16 +15,18 @@ from davinci.platform.store.records import Curve, Evaluation, Outcomes, Scored, 
 
 def rows_of(connection: Connection, table: Table, digests: Sequence[str]) -> list[RowMapping]:
     """Return the rows of the given tasks, in their order; tasks without a row are left out."""
+    if not digests:
+        return []
     query = select(table).where(table.c.task.in_(digests))
     found = {row["task"]: row for row in connection.execute(query).mappings()}
     return [found[digest] for digest in digests if digest in found]
 
 
-def load_segments(connection: Connection, tasks: Sequence[RowMapping]) -> tuple[Segment, ...]:
-    """Return the finished ones of a run's segments; `tasks` are theirs, in order."""
+def segments(tasks: Sequence[RowMapping], rows: Sequence[RowMapping]) -> tuple[Segment, ...]:
+    """Return the finished ones of a run's segments, from their tasks and their own rows."""
     by_digest = {task["digest"]: task for task in tasks}
     found = []
-    for row in rows_of(connection, tables.segment, list(by_digest)):
+    for row in rows:
         task = by_digest[row["task"]]
         found.append(
             Segment(
@@ -67,27 +71,49 @@ def load_trajectory(connection: Connection, tasks: Mapping[str, RowMapping]) -> 
 
 def load_outcomes(connection: Connection, digests: Sequence[str]) -> tuple[Outcomes, ...]:
     """Return the scores that the given evaluations left."""
+    columns = tables.outcomes.c
     query = (
-        select(tables.outcomes)
-        .where(tables.outcomes.c.task.in_(digests))
-        .order_by(tables.outcomes.c.protocol, tables.outcomes.c.benchmark, tables.outcomes.c.metric)
+        select(
+            columns.benchmark,
+            columns.domain,
+            columns.protocol,
+            columns.metric,
+            columns.higher_is_better,
+            columns.chance,
+            cast(columns.item_ids, Text),
+            cast(columns.clusters, Text),
+            cast(columns.samples, Text),
+            columns["values"],
+            columns.weights,
+        )
+        .where(columns.task.in_(digests))
+        .order_by(columns.protocol, columns.benchmark, columns.metric)
     )
     return tuple(
         Outcomes(
-            benchmark=row["benchmark"],
-            domain=row["domain"],
-            protocol=row["protocol"],
-            metric=row["metric"],
-            higher_is_better=bool(row["higher_is_better"]),
-            item_ids=tuple(row["item_ids"]),
-            values=array(row["values"]),
-            weights=array(row["weights"]),
-            chance=float("nan") if row["chance"] is None else row["chance"],
-            clusters=tuple(row["clusters"]),
-            samples=tuple(row["samples"]),
+            benchmark=benchmark,
+            domain=domain,
+            protocol=protocol,
+            metric=metric,
+            higher_is_better=bool(higher_is_better),
+            item_ids=_names(item_ids),
+            values=array(values),
+            weights=array(weights),
+            chance=float("nan") if chance is None else chance,
+            clusters=_names(clusters),
+            samples=tuple(json.loads(samples)) if samples != "[]" else (),
         )
-        for row in connection.execute(query).mappings()
-    )
+        for (
+            benchmark, domain, protocol, metric, higher_is_better, chance, item_ids, clusters,
+            samples, values, weights,
+        ) in connection.execute(query)
+    )  # fmt: skip
+
+
+@functools.lru_cache(256)
+def _names(text: str) -> tuple[str, ...]:
+    """Return a list of names; the same ones stand in the rows of all runs, and are kept once."""
+    return tuple(json.loads(text))
 
 
 def load_evaluations(connection: Connection, digests: Sequence[str]) -> tuple[Evaluation, ...]:

@@ -1,5 +1,6 @@
 """The quick way to align records says what the thorough one says, whatever is wrong with them."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from davinci.ablations import alignment
-from davinci.ablations.alignment import Aligned, ReplicateKey, Replicates, align
+from davinci.ablations.alignment import Aligned, ReplicateKey, Replicates, align, align_each
 from davinci.platform.store.records import Outcomes
 
 NUM_ITEMS, NUM_SEEDS, NUM_WORLDS = 12, 3, 2
@@ -71,7 +72,7 @@ CHANGES: dict[str, Callable[[Outcomes], Outcomes]] = {
 
 def thorough(monkeypatch: pytest.MonkeyPatch, *scores: Replicates) -> Aligned:
     with monkeypatch.context() as patch:
-        patch.setattr(alignment, "_align_whole", lambda _: None)
+        patch.setattr(alignment, "_whole_worlds", lambda *_: None)
         return align(*scores)
 
 
@@ -99,6 +100,14 @@ def test_both_ways_agree(what: str, changed: str, monkeypatch: pytest.MonkeyPatc
             second[key] = change(second[key])
     for scores in ((first,), (first, second), (second, first), (first, first)):
         assert_same(align(*scores), thorough(monkeypatch, *scores))
+    assert_each(monkeypatch, first, second, arm(2))
+
+
+def assert_each(monkeypatch: pytest.MonkeyPatch, *scores: Replicates) -> None:
+    places = range(len(scores))
+    wanted = [*((place,) for place in places), *itertools.permutations(places, 2)]
+    for choice, found in zip(wanted, align_each(scores, wanted), strict=True):
+        assert_same(found, thorough(monkeypatch, *(scores[place] for place in choice)))
 
 
 def test_both_ways_agree_on_replicates_that_one_arm_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +119,13 @@ def test_both_ways_agree_on_replicates_that_one_arm_lacks(monkeypatch: pytest.Mo
     assert_same(found, thorough(monkeypatch, first, second))
     assert_same(align(first, {}), thorough(monkeypatch, first, {}))
     assert_same(align({}), thorough(monkeypatch, {}))
+    assert_each(monkeypatch, first, second, {}, arm(2))
+    assert_each(monkeypatch, {}, {})
 
 
-def test_whole_records_take_the_quick_way() -> None:
-    assert alignment._align_whole((arm(0), arm(1))) is not None
+def test_whole_records_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = (arm(0), arm(1))
+    assert alignment._whole_worlds(both, sorted(both[0])) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(alignment, "align", lambda *_: pytest.fail("each is aligned by itself"))
+        assert len(align_each(both, [(0,), (1, 0)])) == 2

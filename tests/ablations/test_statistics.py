@@ -9,12 +9,14 @@ from davinci.ablations.statistics import (
     Block,
     Paired,
     arm_score,
+    arm_scores,
     correct,
-    crossed_estimate,
     estimate,
     mcnemar,
     num_replicates_to_settle,
     paired_effect,
+    paired_effects,
+    variance,
 )
 from davinci.ablations.statistics.effects import detectable
 from davinci.ablations.statistics.family import Method
@@ -33,7 +35,7 @@ def paired(differences: np.ndarray, weights: np.ndarray | None = None) -> Paired
 
 def test_a_two_by_two_table_gives_the_variance_computed_by_hand() -> None:
     # mean squares over S * I: seeds 8/2, items 8/2, rest 4/4; so 4 + 4 - 1 = 7
-    found = crossed_estimate(Block(SQUARE, ONES))
+    found = estimate([Block(SQUARE, ONES)])
     assert found.mean == 4.0
     assert found.se == approx(math.sqrt(7))
     assert found.df == approx(49 / (16 + 16 + 1))
@@ -42,7 +44,7 @@ def test_a_two_by_two_table_gives_the_variance_computed_by_hand() -> None:
 
 
 def test_the_components_add_up_to_the_variance_of_the_mean() -> None:
-    seed, item, rest, _ = crossed_estimate(Block(SQUARE, ONES)).components
+    seed, item, rest, _ = estimate([Block(SQUARE, ONES)]).components
     assert item + (seed + rest) / 2 == approx(7.0)
 
 
@@ -269,7 +271,7 @@ def test_impossible_p_values_are_refused(p: float) -> None:
 )
 def test_unusable_blocks_are_refused(values: np.ndarray, weights: np.ndarray) -> None:
     with pytest.raises(ValueError, match="must"):
-        crossed_estimate(Block(values, weights))
+        estimate([Block(values, weights)])
 
 
 def test_unpaired_shapes_and_no_world_are_refused() -> None:
@@ -277,3 +279,32 @@ def test_unpaired_shapes_and_no_world_are_refused() -> None:
         paired_effect([Paired(np.ones((2, 3)), np.ones((3, 3)), np.ones(3))])
     with pytest.raises(ValueError, match="no world"):
         paired_effect([])
+
+
+@pytest.mark.parametrize("together", [variance.MAX_TOGETHER, 60])
+def test_many_at_once_are_each_alone_to_the_same_bits(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variance, "MAX_TOGETHER", together)
+    rng = np.random.default_rng(0)
+    cases, bounded = [], []
+    for number in range(60):
+        shape = ((4, 7), (4, 7), (1, 7), (4, 1), (1, 1), (3, 90))[number % 6]
+        worlds = []
+        for _ in range((1, 1, 2, 3)[number % 4]):
+            weights = np.ones(shape[1]) if number % 2 else rng.uniform(1, 9, shape[1])
+            draws = rng.random((2, *shape))
+            sides = draws if number % 3 else (draws < 0.5).astype(float)
+            worlds.append(Paired(sides[0], sides[1], weights))
+        cases.append(worlds)
+        bounded.append(number % 5 > 0)
+    for worlds, is_bounded, found in zip(
+        cases, bounded, paired_effects(cases, bounded=bounded), strict=True
+    ):
+        assert repr(found) == repr(paired_effect(worlds, bounded=is_bounded))
+    blocks = [[Block(w.treatment, w.weights) for w in worlds] for worlds in cases]
+    for one, is_bounded, score in zip(
+        blocks, bounded, arm_scores(blocks, bounded=bounded), strict=True
+    ):
+        assert repr(score) == repr(arm_score(one, bounded=is_bounded))
+    assert arm_scores([], bounded=[]) == []
