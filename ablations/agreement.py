@@ -4,6 +4,7 @@ A reversal counts only if both protocols' differences are significant, with oppo
 signs alone are a swing: where one difference is close to 0, its sign is a coin's.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from davinci.ablations.statistics.family import ALPHA, correct
+from davinci.platform.store.records import Floats
 
 MAX_COUNTED = 7
 """Subjects whose orders are all counted: 5,040 of them."""
@@ -62,9 +65,8 @@ class PairReading:
 class Agreement:
     """How alike two protocols rank: rank correlations (-1 to 1, NaN below three subjects).
 
-    Source: Kendall, Biometrika 30 (1938), tau-b; Spearman, Am. J. Psychology 15 (1904). Kendall's
-    p-value is scipy's; Spearman's counts all orders where seven subjects or fewer have few enough
-    of them (scipy's own is 0 for any three that rank alike).
+    Source: Kendall, Biometrika 30 (1938), tau-b; Spearman, Am. J. Psychology 15 (1904).
+    Of seven subjects or fewer, both p-values count all orders; of more, they are scipy's.
     """
 
     name: str
@@ -86,13 +88,11 @@ def agreement(name: str, subjects: Sequence[Subject]) -> Agreement:
     Differences are tested by their standard errors, subjects taken as independent; items that they
     share make the test conservative.
     """
-    from scipy import stats
-
     ppl = [subject.ppl.score for subject in subjects]
     generative = [subject.generative.score for subject in subjects]
     kendall = kendall_p = spearman = spearman_p = math.nan
     if len(subjects) >= 3 and len(set(ppl)) > 1 and len(set(generative)) > 1:
-        kendall, kendall_p = (float(x) for x in stats.kendalltau(ppl, generative))
+        kendall, kendall_p = _kendall(ppl, generative)
         spearman, spearman_p = _spearman(ppl, generative)
     return Agreement(
         name=name,
@@ -111,19 +111,51 @@ def binomial(points: float, num_items: int) -> Measured:
     return Measured(points, 100 * math.sqrt(rate * (1 - rate) / num_items))
 
 
+def _kendall(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Return tau-b and its two-sided p-value."""
+    if len(first) > MAX_COUNTED:
+        from scipy import stats
+
+        found = stats.kendalltau(first, second)
+        return float(found.statistic), float(found.pvalue)
+    left, right = _signs(first), _signs(second)
+    orders = _orders(len(right))
+    sums = (right[orders[:, :, None], orders[:, None, :]] * left).sum(axis=(1, 2))
+    concordant = int((right * left).sum())
+    as_far = np.abs(sums) >= abs(concordant)
+    return concordant / math.sqrt((left**2).sum() * (right**2).sum()), float(as_far.mean())
+
+
+def _signs(values: Sequence[float]) -> NDArray[np.int64]:
+    """Return for every pair, (N, N), which of the two is larger: 1, 0 or -1."""
+    column = np.array(values)[:, None]
+    return (column > values).astype(np.int64) - (column < values)
+
+
 def _spearman(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """Return the rank correlation and its two-sided p-value."""
-    from scipy import stats
-
-    found = stats.spearmanr(first, second)
     if len(first) > MAX_COUNTED:
+        from scipy import stats
+
+        found = stats.spearmanr(first, second)
         return float(found.statistic), float(found.pvalue)
-    left, right = (stats.rankdata(values) for values in (first, second))
-    left, right = left - left.mean(), right - right.mean()
-    orders = np.array(list(itertools.permutations(right.tolist())))
-    products = np.abs(orders @ left)
-    as_far = products >= abs(float(left @ right)) * (1 - 1e-12)
-    return float(found.statistic), float(as_far.mean())
+    left, right = _centred_ranks(first), _centred_ranks(second)
+    products = np.abs(right[_orders(len(right))] @ left)
+    product = float(left @ right)
+    as_far = products >= abs(product) * (1 - 1e-12)
+    return product / math.sqrt(left @ left * (right @ right)), float(as_far.mean())
+
+
+def _centred_ranks(values: Sequence[float]) -> Floats:
+    """Return the ranks less their mean; values that tie share the mean of their ranks."""
+    ranks: Floats = _signs(values).sum(axis=1) / 2
+    return ranks
+
+
+@functools.cache
+def _orders(num: int) -> NDArray[np.intp]:
+    """Return all orders of so many places, one per row."""
+    return np.array(list(itertools.permutations(range(num))))
 
 
 def _pairs(subjects: Sequence[Subject]) -> tuple[PairReading, ...]:

@@ -122,7 +122,7 @@ def align(*scores: Replicates) -> Aligned:
             answers = [own[0][item] for item in items]
             weights = np.array([answer.weight for answer in answers])
             clusters = [answer.cluster for answer in answers]
-            values, weights = _columns(values, weights, clusters, items)
+            values, weights = columns(values, weights, clusters, items)
             worlds.append(World(tuple(np.split(values, len(scores))), weights, len(items)))
     return Aligned(tuple(worlds), tuple(common), left_out, same and bool(worlds))
 
@@ -162,11 +162,11 @@ def _whole_worlds(
     for own in _by_world(replicates):
         records = [records[r] for records in scores for r in own]
         first = records[0]
-        if (values := _whole_values(records)) is None:
+        if (values := whole_values(records)) is None:
             return None
-        columns, weights = _columns(values, first.weights, first.clusters, first.item_ids)
+        merged, weights = columns(values, first.weights, first.clusters, first.item_ids)
         shape = (len(scores), len(own), -1)
-        worlds.append(_WholeWorld(values.reshape(shape), columns.reshape(shape), weights))
+        worlds.append(_WholeWorld(values.reshape(shape), merged.reshape(shape), weights))
     return worlds
 
 
@@ -190,7 +190,7 @@ def _chosen(
     return Aligned(chosen, tuple(replicates), 0, same)
 
 
-def _whole_values(records: Sequence[Outcomes]) -> Floats | None:
+def whole_values(records: Sequence[Outcomes]) -> Floats | None:
     """Return the values of complete records of the same items, one row each; None of others."""
     items, clusters = records[0].item_ids, records[0].clusters
     shape = (len(items),)
@@ -209,7 +209,7 @@ def _whole_values(records: Sequence[Outcomes]) -> Floats | None:
     return values if sound and (weights == weights[0]).all() else None
 
 
-def _columns(
+def columns(
     values: Floats, weights: Floats, clusters: Sequence[str], items: Sequence[str]
 ) -> tuple[Floats, Floats]:
     """Return values (N, C) and weights (C,) with one column per cluster, from values (N, I)."""
@@ -219,9 +219,9 @@ def _columns(
             (cluster, "" if cluster else item)
             for cluster, item in zip(clusters, items, strict=True)
         ]
-        columns = {name: column for column, name in enumerate(dict.fromkeys(names))}
-        member_IC = np.zeros((len(items), len(columns)))
-        member_IC[np.arange(len(items)), [columns[name] for name in names]] = weights
+        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        member_IC = np.zeros((len(items), len(places)))
+        member_IC[np.arange(len(items)), [places[name] for name in names]] = weights
         weights = member_IC.sum(axis=0)
         values = values @ member_IC / weights
     return values, weights
@@ -272,9 +272,9 @@ Checkpoints = Mapping[int, Outcomes]
 def checkpoints(run: Run) -> dict[MetricKey, Checkpoints]:
     """Return every score's records along a run, the last checkpoint's included.
 
-    Empty for a run that is not done.
+    Empty for a run that is not done, or that was scored at its end alone.
     """
-    if run.state != "done" or not run.segments:
+    if run.state != "done" or not run.segments or not run.trajectory:
         return {}
     end = run.segments[0].begin_tokens + sum(segment.tokens for segment in run.segments)
     every = [*((scored.tokens, scored.outcomes) for scored in run.trajectory), (end, run.outcomes)]

@@ -11,6 +11,7 @@ moments (Searle, Casella and McCulloch 1992, ch. 3).
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,13 @@ from davinci.ablations.alignment import (
     MetricKey,
     Replicates,
     checkpoints,
+    columns,
     outcomes_by_key,
+    whole_values,
 )
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.statistics.effects import detectable, unbiased
-from davinci.platform.store.records import Outcomes, Sweep
+from davinci.platform.store.records import Floats, Outcomes, Sweep
 
 NUM_LATE_CHECKPOINTS = 5
 MIN_LATE_CHECKPOINTS = 4
@@ -107,11 +110,11 @@ def _signal(
     records: Mapping[str, Mapping[MetricKey, Replicates]],
     runs: Sequence[Checkpoints],
 ) -> BenchmarkSignal | None:
-    kept = ([_usable(one) for one in arm.get(key, {}).values()] for arm in records.values())
-    arms = [found for arm in kept if (found := [one for one in arm if len(one.values)])]
-    if not arms:
+    arms = [list(arm.get(key, {}).values()) for arm in records.values()]
+    found = _whole(arms) or _one_by_one(arms)
+    scores = [arm for arm in found.arms if len(arm)]
+    if not scores:
         return None
-    scores = [np.array([outcomes.score for outcomes in arm]) for arm in arms]
     seed_sd, df = _pooled_sd(scores)
     means = np.array([arm.mean() for arm in scores])
     per_arm = float(np.mean([len(arm) for arm in scores]))
@@ -119,13 +122,13 @@ def _signal(
     checkpoint_sd = _checkpoint_sd(runs)
     noise = max((sd for sd in (seed_sd, checkpoint_sd) if math.isfinite(sd)), default=math.nan)
     se = seed_sd * math.sqrt(2 / per_arm)
-    every = [outcomes for arm in arms for outcomes in arm]
-    item_se = float(np.mean(_item_ses(every)))
+    chances = [one.chance for arm in arms for one in arm if math.isfinite(one.chance)]
+    item_se = float(np.mean(found.item_ses))
     return BenchmarkSignal(
         key=key,
-        num_arms=len(arms),
-        num_runs=len(every),
-        num_items=max(len(outcomes.values) for outcomes in every),
+        num_arms=len(scores),
+        num_runs=len(found.item_ses),
+        num_items=found.num_items,
         seed_sd=seed_sd,
         checkpoint_sd=checkpoint_sd,
         item_se=item_se,
@@ -133,9 +136,42 @@ def _signal(
         signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
         min_detectable=detectable(unbiased(se, df), df) if df else math.nan,
         monotonicity=_monotonicity(runs),
-        above_chance=_above_chance(every, np.concatenate(scores), item_se),
+        above_chance=_above_chance(chances, np.concatenate(scores), item_se),
         spread=float(means.max() - means.min()),
     )
+
+
+class _Scores(NamedTuple):
+    """Every arm's scores, one per run, and the item noise of each; `num_items` at most."""
+
+    arms: list[Floats]
+    item_ses: list[float]
+    num_items: int
+
+
+def _whole(arms: Sequence[Sequence[Outcomes]]) -> _Scores | None:
+    """Return the scores of complete records of the same items, all at once; None of others."""
+    every = [one for arm in arms for one in arm]
+    values = whole_values(every) if every else None
+    if values is None:
+        return None
+    scores, ses = _scores(values, every[0])
+    ends = np.cumsum([len(arm) for arm in arms])[:-1]
+    return _Scores(np.split(scores, ends), ses, values.shape[1])
+
+
+def _one_by_one(arms: Sequence[Sequence[Outcomes]]) -> _Scores:
+    """Return the scores over the usable items of each record; without them, it has none."""
+    found: list[Floats] = []
+    item_ses: list[float] = []
+    num_items = 0
+    for arm in arms:
+        usable = [kept for one in arm if len((kept := _usable(one)).values)]
+        own = [_scores(one.values[None], one) for one in usable]
+        found.append(np.array([score for scores, _ in own for score in scores]))
+        item_ses += [se for _, ses in own for se in ses]
+        num_items = max([num_items, *(len(one.values) for one in usable)])
+    return _Scores(found, item_ses, num_items)
 
 
 def _usable(outcomes: Outcomes) -> Outcomes:
@@ -151,6 +187,18 @@ def _usable(outcomes: Outcomes) -> Outcomes:
         item_ids=tuple(outcomes.item_ids[place] for place in places),
         clusters=tuple(outcomes.clusters[place] for place in places if outcomes.clusters),
     )
+
+
+def _scores(values_NI: Floats, one: Outcomes) -> tuple[Floats, list[float]]:
+    """Return the scores, and their standard errors over clusters of items, of rows like `one`."""
+    scores_N = values_NI @ one.weights / one.weights.sum()
+    columns_NC, weights_C = columns(values_NI, one.weights, one.clusters, one.item_ids)
+    num = len(weights_C)
+    if num < 2:
+        return scores_N, [math.nan] * len(scores_N)
+    parts_NC = weights_C / weights_C.sum() * (columns_NC - scores_N[:, None])
+    ses: list[float] = np.sqrt((parts_NC**2).sum(axis=1) * num / (num - 1)).tolist()
+    return scores_N, ses
 
 
 def _pooled_sd(arms: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -169,39 +217,7 @@ def _signal_sd(means: np.ndarray, seed_sd: float, per_arm: float) -> float:
     return math.sqrt(max(0.0, float(means.var(ddof=1)) - own))
 
 
-def _item_ses(every: Sequence[Outcomes]) -> list[float]:
-    """Return `_item_se` of each; of records without clusters and of one length, all at once."""
-    if any(one.clusters for one in every) or len({len(one.values) for one in every}) > 1:
-        return [_item_se(one) for one in every]
-    weights = np.array([one.weights for one in every])
-    weights /= weights.sum(axis=1, keepdims=True)
-    values, num = np.array([one.values for one in every]), weights.shape[1]
-    if num < 2:
-        return [math.nan]
-    parts = weights * (values - (values * weights).sum(axis=1, keepdims=True))
-    found: list[float] = np.sqrt((parts**2).sum(axis=1) * num / (num - 1)).tolist()
-    return found
-
-
-def _item_se(outcomes: Outcomes) -> float:
-    """Return the standard error of a weighted mean over clusters of items."""
-    weights = outcomes.weights / outcomes.weights.sum()
-    sums = weights * (outcomes.values - outcomes.values @ weights)
-    if outcomes.clusters:
-        names = zip(outcomes.clusters, outcomes.item_ids, strict=True)
-        places: dict[tuple[str, str], int] = {}
-        members = [
-            places.setdefault((cluster, "" if cluster else item), len(places))
-            for cluster, item in names
-        ]
-        sums = np.bincount(members, weights=sums)
-    if len(sums) < 2:
-        return math.nan
-    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
-
-
-def _above_chance(every: Sequence[Outcomes], scores: np.ndarray, se: float) -> float:
-    chances = [outcomes.chance for outcomes in every if math.isfinite(outcomes.chance)]
+def _above_chance(chances: Sequence[float], scores: np.ndarray, se: float) -> float:
     if not chances:
         return math.nan
     above = float(scores.mean() - np.mean(chances))
@@ -236,12 +252,12 @@ def _checkpoint_sd(runs: Sequence[Checkpoints]) -> float:
 
 
 def _monotonicity(runs: Sequence[Checkpoints]) -> float:
-    from scipy import stats
-
     found = []
     for run in runs:
         tokens, scores, higher = _curve(run)
         if len(scores) >= MIN_CHECKPOINTS and len(set(scores.tolist())) > 1:
+            from scipy import stats  # slow to import, and mostly not needed
+
             value = float(stats.spearmanr(tokens, scores).statistic)
             found.append(value if higher else -value)
     return float(np.mean(found)) if found else math.nan

@@ -37,7 +37,7 @@ from davinci.reports.index import (
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
-from davinci.reports.runs import MAX_NAMED, MAX_RUN_PAGES, page_of, run_context
+from davinci.reports.runs import MAX_RUN_PAGES, Read, page_of, run_context, score_rows
 from davinci.reports.scores import report_json, scores_csv
 from davinci.reports.svg import drawing
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
@@ -85,10 +85,11 @@ def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
     if not _has_run_pages(sweep):
         return
     template = _environment().get_template("run.html.j2")
+    read: Read = {}
     for arm in sweep.arms:
         for run in arm.runs:
-            context = run_context(sweep, comparison, arm, run)
-            _write(out / page_of(run.digest), template.render(context, most=MAX_NAMED))
+            context = run_context(sweep, comparison, arm, run, read)
+            _write(out / page_of(run.digest), template.render(context))
 
 
 def render_index(
@@ -220,6 +221,7 @@ def _environment() -> Environment:
         "floor_words": wording.floor_words,
         "count": wording.count,
         "page_of": page_of,
+        "score_rows": score_rows,
     }
     return environment
 

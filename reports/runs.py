@@ -1,19 +1,22 @@
 """A page for every run: how it was made, what it scored, what it won and lost, what it wrote."""
 
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 from davinci.ablations.alignment import MetricKey, done_runs, key_of
 from davinci.ablations.findings import SweepComparison
 from davinci.ablations.statistics import mcnemar
-from davinci.platform.store.records import Arm, Curve, Outcomes, Run, Sweep
+from davinci.ablations.wording import metric_words, number, p_value
+from davinci.platform.store.records import Arm, Curve, Floats, Outcomes, Run, Sweep
 from davinci.reports.costs import run_command
-from davinci.reports.filters import flat
+from davinci.reports.filters import MAX_CACHED, codes, flat, name, visible
 
 MAX_NAMED = 8
 """Items named among those won and lost; the counts are of all."""
@@ -49,6 +52,19 @@ class Against:
         return None if self.partner is None else self.score - self.partner
 
 
+class Scored(NamedTuple):
+    """One record of a run; `right` is which items have a 1, None where any has neither 0 nor 1."""
+
+    key: MetricKey
+    outcomes: Outcomes
+    score: float
+    right: NDArray[np.bool_] | None
+
+
+Read = dict[str, tuple[Scored, ...]]
+"""Digest of a run -> its records that have items."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spark:
     """One curve as a small line: `points` for an SVG of 240 x 60, with its ends in numbers."""
@@ -76,8 +92,14 @@ def page_of(digest: str) -> str:
     return re.sub(r"[^0-9A-Za-z]", "_", digest)[:12] + ".html"
 
 
-def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -> dict[str, Any]:
-    """Return what the page of a run shows."""
+def run_context(
+    sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run, read: Read
+) -> dict[str, Any]:
+    """Return what the page of a run shows.
+
+    `read` is what was read of other runs; what is read now is added: those of the baseline are
+    needed again.
+    """
     base = next((one for one in sweep.arms if one.label == sweep.baseline), None)
     partner = None
     if base is not None and base.label != arm.label:
@@ -90,7 +112,7 @@ def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -
             None,
         )
     headline = {metric.key for metric in comparison.headline}
-    scored = list(_against(run, partner))
+    scored = list(_against(run, partner, read))
     return {
         "sweep": sweep,
         "label": arm.label,
@@ -106,39 +128,102 @@ def run_context(sweep: Sweep, comparison: SweepComparison, arm: Arm, run: Run) -
     }
 
 
-def _against(run: Run, partner: Run | None) -> Iterator[Against]:
-    others = {key_of(one): one for one in partner.outcomes} if partner else {}
-    for one in run.outcomes:
-        if len(one.values):
-            yield _compared(one, others.get(key_of(one)))
+def _scored(run: Run, read: Read) -> tuple[Scored, ...]:
+    if run.digest not in read:
+        read[run.digest] = tuple(
+            Scored(key_of(one), one, one.score, _right(one.values))
+            for one in run.outcomes
+            if len(one.values)
+        )
+    return read[run.digest]
 
 
-def _compared(one: Outcomes, other: Outcomes | None) -> Against:
+def _right(values: Floats) -> NDArray[np.bool_] | None:
+    right: NDArray[np.bool_] = values == 1.0
+    return right if np.count_nonzero(right) == np.count_nonzero(values) else None
+
+
+def _against(run: Run, partner: Run | None, read: Read) -> Iterator[Against]:
+    others = {other.key: other for other in _scored(partner, read)} if partner else {}
+    for one in _scored(run, read):
+        yield _compared(one, others.get(one.key))
+
+
+def _compared(one: Scored, other: Scored | None) -> Against:
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     p = None
-    if other is not None and _is_right_or_wrong(one) and _is_right_or_wrong(other):
-        theirs = dict(zip(other.item_ids, other.values.tolist(), strict=True))
-        ours = dict(zip(one.item_ids, one.values.tolist(), strict=True))
-        differ = [item for item in ours if ours[item] != theirs.get(item, ours[item])]
-        won = tuple(item for item in differ if ours[item])
-        lost = tuple(item for item in differ if not ours[item])
-        p = mcnemar(len(won), len(lost))
+    if other is not None and one.right is not None and other.right is not None:
+        won, lost = _won_and_lost(one, other)
+        p = _p_value(len(won), len(lost))
     return Against(
-        key=key_of(one),
-        higher_is_better=one.higher_is_better,
+        key=one.key,
+        higher_is_better=one.outcomes.higher_is_better,
         score=one.score,
-        num_items=len(one.item_ids),
-        partner=other.score if other is not None and len(other.values) else None,
+        num_items=len(one.outcomes.item_ids),
+        partner=other.score if other is not None else None,
         won=won,
         lost=lost,
         p=p,
     )
 
 
-def _is_right_or_wrong(outcomes: Outcomes) -> bool:
-    values = outcomes.values
-    return bool(((values == 0.0) | (values == 1.0)).all())
+def _won_and_lost(one: Scored, other: Scored) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the items, of those that both have, that one alone has right, and the other alone."""
+    assert one.right is not None
+    assert other.right is not None
+    items, ours, theirs = one.outcomes.item_ids, one.right, other.right
+    if other.outcomes.item_ids != items:
+        right = dict(zip(other.outcomes.item_ids, theirs.tolist(), strict=True))
+        theirs = np.array([right.get(item, mine) for item, mine in zip(items, ours, strict=True)])
+    differ = (ours != theirs).nonzero()[0].tolist()
+    won = tuple([items[place] for place in differ if ours[place]])
+    return won, tuple([items[place] for place in differ if theirs[place]])
+
+
+_p_value = functools.cache(mcnemar)
+
+
+def score_rows(rows: Iterable[Against]) -> Markup:
+    """Return the rows of a table: they are so many that a template would take most of the time."""
+    return Markup("\n".join([_score_row(row) for row in rows]))
+
+
+def _score_row(row: Against) -> str:
+    partner = "" if row.partner is None else number(row.partner)
+    difference = "" if row.difference is None else number(row.difference, signed=True)
+    against = ""
+    if row.p is not None:
+        against = (
+            f"{len(row.won)} won, {len(row.lost)} lost "
+            f'<span class="muted">{escape(p_value(row.p))}, these items, this seed</span>'
+        )
+        named = _named("won", row.won) + _named("lost", row.lost)
+        if named:
+            against += f'<details class="nested"><summary>which</summary>{named}</details>'
+    return (
+        f"<tr>{_row_head(row.key, row.higher_is_better)}"
+        f'<td class="num"><data value="{row.score}">{number(row.score)}</data></td>'
+        f'<td class="num">{row.num_items}</td><td class="num">{partner}</td>'
+        f'<td class="num">{difference}</td><td>{against}</td></tr>'
+    )
+
+
+@functools.lru_cache(MAX_CACHED)
+def _row_head(key: MetricKey, higher_is_better: bool) -> str:
+    benchmark, protocol = escape(name(key.benchmark)), escape(name(key.protocol))
+    better = f"{'higher' if higher_is_better else 'lower'} is better"
+    return (
+        f'<th scope="row"><bdi>{benchmark}</bdi></th><td>{protocol}</td>'
+        f'<td>{escape(visible(metric_words(key.metric)))}<span class="sub">{better}</span></td>'
+    )
+
+
+def _named(what: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
+    return f"<p>{what}: {codes(items[:MAX_NAMED])}{more}</p>"
 
 
 def _spark(curve: Curve) -> Spark | None:
@@ -154,7 +239,7 @@ def _spark(curve: Curve) -> Spark | None:
     low, high = float(values.min()), float(values.max())
     xs = 240 * (tokens - tokens[0]) / (tokens[-1] - tokens[0])
     ys = 58 - 56 * (values - low) / ((high - low) or 1.0)
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+    points = " ".join([f"{x:.1f},{y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True)])
     return Spark(
         name=curve.name,
         points=Markup(points),

@@ -108,6 +108,25 @@ def test_three_alike_are_no_proof() -> None:
     assert found.kendall_p == pytest.approx(2 / 6)
 
 
+@pytest.mark.parametrize("num", [3, 4, 5, 7, 9])
+def test_kendalls_p_value_is_the_usual_one_where_nothing_ties(num: int) -> None:
+    rng = np.random.default_rng(num)
+    for _ in range(5):
+        first, second = rng.random((2, num)).tolist()
+        found = agreement("x", list(map(subject, "abcdefghi", first, second)))
+        usual = stats.kendalltau(first, second)
+        assert found.kendall == pytest.approx(usual.statistic)
+        assert found.kendall_p == pytest.approx(usual.pvalue)
+
+
+def test_subjects_that_tie_are_counted_as_such() -> None:
+    # of the 6 orders of (1, 1, 2) beside (1, 2, 3), 4 are as far as tau = 2 / sqrt(2 * 3)
+    found = agreement("x", list(map(subject, "abc", [1, 1, 2], [1, 2, 3])))
+    assert found.kendall == pytest.approx(stats.kendalltau([1, 1, 2], [1, 2, 3]).statistic)
+    assert found.spearman == pytest.approx(stats.spearmanr([1, 1, 2], [1, 2, 3]).statistic)
+    assert found.kendall_p == pytest.approx(4 / 6)
+
+
 def test_spearmans_p_value_goes_over_into_the_usual_one() -> None:
     ppl, free = [1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 7, 5, 6]
     pairs = enumerate(zip(ppl, free, strict=True))

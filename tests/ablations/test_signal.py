@@ -55,18 +55,34 @@ def test_planted_signal_and_noise_are_found(build: SimpleNamespace) -> None:
     )
 
 
+@pytest.mark.parametrize("clustered", [False, True])
 @pytest.mark.parametrize("num_items", [1, 2, 30])
-def test_item_noise_of_many_records_is_that_of_each(num_items: int) -> None:
+def test_item_noise_of_many_records_is_that_of_each(num_items: int, clustered: bool) -> None:
     rng = np.random.default_rng(num_items)
-    records = [
-        SimpleNamespace(
-            values=rng.normal(size=num_items), weights=rng.random(num_items) + 0.1, clusters=()
-        )
-        for _ in range(4)
+    weights = rng.random(num_items) + 0.1
+    arms = [
+        [
+            Outcomes(
+                benchmark="b",
+                domain="math",
+                protocol="ppl",
+                metric="accuracy",
+                higher_is_better=True,
+                item_ids=tuple(str(number) for number in range(num_items)),
+                clusters=tuple(str(number % 4) for number in range(num_items)) * clustered,
+                values=rng.normal(size=num_items),
+                weights=weights,
+            )
+            for _ in range(num_runs)
+        ]
+        for num_runs in (4, 0, 2)
     ]
-    together = signal._item_ses(records)  # type: ignore[arg-type]
-    alone = [signal._item_se(one) for one in records]  # type: ignore[arg-type]
-    np.testing.assert_allclose(np.mean(together), np.mean(alone), rtol=1e-12)
+    together, alone = signal._whole(arms), signal._one_by_one(arms)
+    assert together is not None
+    assert together.num_items == alone.num_items == num_items
+    np.testing.assert_allclose(together.item_ses, alone.item_ses, rtol=1e-12)
+    for ours, theirs in zip(together.arms, alone.arms, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_seeds_alone_are_no_signal(build: SimpleNamespace) -> None:

@@ -31,13 +31,13 @@ def test_items_are_won_and_lost_against_the_same_seed(sweep: Sweep) -> None:
     base[:3], ours[2:9] = 1.0, 1.0  # seven right against three, one of them by both
     found = with_answers(sweep, base, ours)
     arm = found.arms[1]
-    context = run_context(found, compare(found), arm, arm.runs[0])
+    context = run_context(found, compare(found), arm, arm.runs[0], {})
     (score,) = context["scores"]
     assert (len(score.won), len(score.lost)) == (6, 2)
     assert score.p == pytest.approx(stats.binomtest(6, 8).pvalue)
     assert score.difference == pytest.approx(4 / num)
     assert context["partner"].digest == found.arms[0].runs[0].digest
-    own = run_context(found, compare(found), found.arms[0], found.arms[0].runs[0])
+    own = run_context(found, compare(found), found.arms[0], found.arms[0].runs[0], {})
     assert own["partner"] is None
 
 
@@ -49,7 +49,7 @@ def test_an_item_that_only_one_of_the_two_has_is_neither_won_nor_lost(sweep: Swe
     other = replace(one, item_ids=(*one.item_ids[:5], *(f"new {i}" for i in range(15))))
     arm = replace(arm, runs=(replace(arm.runs[0], outcomes=(other,)),))
     found = replace(found, arms=(found.arms[0], arm))
-    (score,) = run_context(found, compare(found), arm, arm.runs[0])["scores"]
+    (score,) = run_context(found, compare(found), arm, arm.runs[0], {})["scores"]
     assert (score.won, score.lost) == (one.item_ids[:5], ())
 
 
@@ -101,7 +101,7 @@ def test_a_failed_run_says_why_and_a_bare_one_what_is_missing(sweep: Sweep, tmp_
 def test_a_command_of_a_run_asks_for_that_run_alone(sweep: Sweep) -> None:
     words = ("data.level=L2", "ablation=level", "seeds=3", "worlds=2")
     arm = replace(sweep.arms[0], overrides=words)
-    found = run_context(replace(sweep, arms=(arm,)), compare(sweep), arm, arm.runs[1])
+    found = run_context(replace(sweep, arms=(arm,)), compare(sweep), arm, arm.runs[1], {})
     assert found["command"] == f"python run.py data.level=L2 seed={arm.runs[1].seed}"
 
 
