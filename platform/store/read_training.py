@@ -3,23 +3,90 @@
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, Table, Text, cast, select
+from sqlalchemy import Connection, RowMapping, Select, Table, Text, cast, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import array
 from davinci.platform.store.records import Curve, Evaluation, Outcomes, Scored, Segment
 
 
-def rows_of(connection: Connection, table: Table, digests: Sequence[str]) -> list[RowMapping]:
-    """Return the rows of the given tasks, in their order; tasks without a row are left out."""
-    if not digests:
-        return []
-    query = select(table).where(table.c.task.in_(digests))
-    found = {row["task"]: row for row in connection.execute(query).mappings()}
-    return [found[digest] for digest in digests if digest in found]
+class Left(NamedTuple):
+    """What tasks left in the tables beside, by the digest of the task."""
+
+    segment: Mapping[str, RowMapping]
+    decision: Mapping[str, RowMapping]
+    evaluation: Mapping[str, RowMapping]
+    curves: Mapping[str, Sequence[RowMapping]]
+    outcomes: Mapping[str, Sequence[Outcomes]]
+
+
+def load_left(connection: Connection, tasks: "Select[tuple[str]]") -> Left:
+    """Return what the tasks that a query selects left."""
+
+    def rows(table: Table) -> dict[str, RowMapping]:
+        query = select(table).where(table.c.task.in_(tasks))
+        return {row["task"]: row for row in connection.execute(query).mappings()}
+
+    curves: dict[str, list[RowMapping]] = {}
+    query = select(tables.curve).where(tables.curve.c.task.in_(tasks))
+    for row in connection.execute(query).mappings():
+        curves.setdefault(row["task"], []).append(row)
+    return Left(
+        segment=rows(tables.segment),
+        decision=rows(tables.decision),
+        evaluation=rows(tables.evaluation),
+        curves=curves,
+        outcomes=_load_outcomes(connection, tasks),
+    )
+
+
+def _load_outcomes(
+    connection: Connection, tasks: "Select[tuple[str]]"
+) -> dict[str, list[Outcomes]]:
+    columns = tables.outcomes.c
+    query = select(
+        columns.task,
+        columns.benchmark,
+        columns.domain,
+        columns.protocol,
+        columns.metric,
+        columns.higher_is_better,
+        columns.chance,
+        cast(columns.item_ids, Text),
+        cast(columns.clusters, Text),
+        cast(columns.samples, Text),
+        columns["values"],
+        columns.weights,
+    ).where(columns.task.in_(tasks))
+    found: dict[str, list[Outcomes]] = {}
+    for (
+        task, benchmark, domain, protocol, metric, higher_is_better, chance, item_ids, clusters,
+        samples, values, weights,
+    ) in connection.execute(query):  # fmt: skip
+        one = Outcomes(
+            benchmark=benchmark,
+            domain=domain,
+            protocol=protocol,
+            metric=metric,
+            higher_is_better=bool(higher_is_better),
+            item_ids=_names(item_ids),
+            values=array(values),
+            weights=array(weights),
+            chance=float("nan") if chance is None else chance,
+            clusters=_names(clusters),
+            samples=tuple(json.loads(samples)) if samples != "[]" else (),
+        )
+        found.setdefault(task, []).append(one)
+    return found
+
+
+@functools.lru_cache(256)
+def _names(text: str) -> tuple[str, ...]:
+    """Return a list of names; the same ones stand in the rows of all runs, and are kept once."""
+    return tuple(json.loads(text))
 
 
 def segments(tasks: Sequence[RowMapping], rows: Sequence[RowMapping]) -> tuple[Segment, ...]:
@@ -43,15 +110,13 @@ def segments(tasks: Sequence[RowMapping], rows: Sequence[RowMapping]) -> tuple[S
     return tuple(found)
 
 
-def load_decisions(
-    connection: Connection, tasks: Mapping[str, RowMapping]
-) -> tuple[Mapping[str, Any], ...]:
+def decisions(tasks: Mapping[str, RowMapping], left: Left) -> tuple[Mapping[str, Any], ...]:
     """Return the decisions of an adaptive run, in the order in which they were taken."""
     digests = [tasks[role]["digest"] for role in sorted(tasks) if role.startswith("decision.")]
-    return tuple(row["decision"] for row in rows_of(connection, tables.decision, digests))
+    return tuple(left.decision[one]["decision"] for one in digests if one in left.decision)
 
 
-def load_trajectory(connection: Connection, tasks: Mapping[str, RowMapping]) -> tuple[Scored, ...]:
+def trajectory(tasks: Mapping[str, RowMapping], left: Left) -> tuple[Scored, ...]:
     """Return the scored checkpoints before the last: roles `trajectory.<segment>.<protocol>`."""
     scored: dict[str, list[str]] = {}
     for role in sorted(tasks):
@@ -60,80 +125,36 @@ def load_trajectory(connection: Connection, tasks: Mapping[str, RowMapping]) -> 
             scored.setdefault(rest.partition(".")[0], []).append(tasks[role]["digest"])
     found = []
     for number, digests in scored.items():
-        (segment,) = rows_of(
-            connection, tables.segment, [tasks[f"segment.{number}"]["digest"]]
-        ) or (None,)
-        outcomes = load_outcomes(connection, digests)
-        if segment is not None and outcomes:
-            found.append(Scored(tokens=segment["result"]["tokens_total"], outcomes=outcomes))
+        segment = left.segment.get(tasks[f"segment.{number}"]["digest"])
+        own = outcomes(digests, left)
+        if segment is not None and own:
+            found.append(Scored(tokens=segment["result"]["tokens_total"], outcomes=own))
     return tuple(found)
 
 
-def load_outcomes(connection: Connection, digests: Sequence[str]) -> tuple[Outcomes, ...]:
+def outcomes(digests: Sequence[str], left: Left) -> tuple[Outcomes, ...]:
     """Return the scores that the given evaluations left."""
-    columns = tables.outcomes.c
-    query = (
-        select(
-            columns.benchmark,
-            columns.domain,
-            columns.protocol,
-            columns.metric,
-            columns.higher_is_better,
-            columns.chance,
-            cast(columns.item_ids, Text),
-            cast(columns.clusters, Text),
-            cast(columns.samples, Text),
-            columns["values"],
-            columns.weights,
-        )
-        .where(columns.task.in_(digests))
-        .order_by(columns.protocol, columns.benchmark, columns.metric)
-    )
-    return tuple(
-        Outcomes(
-            benchmark=benchmark,
-            domain=domain,
-            protocol=protocol,
-            metric=metric,
-            higher_is_better=bool(higher_is_better),
-            item_ids=_names(item_ids),
-            values=array(values),
-            weights=array(weights),
-            chance=float("nan") if chance is None else chance,
-            clusters=_names(clusters),
-            samples=tuple(json.loads(samples)) if samples != "[]" else (),
-        )
-        for (
-            benchmark, domain, protocol, metric, higher_is_better, chance, item_ids, clusters,
-            samples, values, weights,
-        ) in connection.execute(query)
-    )  # fmt: skip
+    found = [one for digest in digests for one in left.outcomes.get(digest, ())]
+    return tuple(sorted(found, key=lambda one: (one.protocol, one.benchmark, one.metric)))
 
 
-@functools.lru_cache(256)
-def _names(text: str) -> tuple[str, ...]:
-    """Return a list of names; the same ones stand in the rows of all runs, and are kept once."""
-    return tuple(json.loads(text))
-
-
-def load_evaluations(connection: Connection, digests: Sequence[str]) -> tuple[Evaluation, ...]:
+def evaluations(digests: Sequence[str], left: Left) -> tuple[Evaluation, ...]:
     """Return what is to be known of the given evaluations; those of older stores have nothing."""
-    rows = rows_of(connection, tables.evaluation, digests)
+    rows = [left.evaluation[digest] for digest in digests if digest in left.evaluation]
     return tuple(Evaluation(protocol=row["protocol"], notes=row["notes"]) for row in rows)
 
 
-def load_curves(connection: Connection, digests: list[str]) -> tuple[Curve, ...]:
+def curves(digests: Sequence[str], left: Left) -> tuple[Curve, ...]:
     """Return the series of all segments of a run, joined in their order."""
-    query = select(tables.curve).where(tables.curve.c.task.in_(digests))
-    parts = sorted(
-        connection.execute(query).mappings(), key=lambda r: (r["name"], digests.index(r["task"]))
-    )
-    names = dict.fromkeys(part["name"] for part in parts)
+    parts: dict[str, list[RowMapping]] = {}
+    for digest in digests:
+        for row in left.curves.get(digest, ()):
+            parts.setdefault(row["name"], []).append(row)
     return tuple(
         Curve(
             name=name,
-            tokens=np.concatenate([array(p["tokens"]) for p in parts if p["name"] == name]),
-            values=np.concatenate([array(p["values"]) for p in parts if p["name"] == name]),
+            tokens=np.concatenate([array(part["tokens"]) for part in parts[name]]),
+            values=np.concatenate([array(part["values"]) for part in parts[name]]),
         )
-        for name in names
+        for name in sorted(parts)
     )
