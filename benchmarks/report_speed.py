@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, insert
 
 from davinci.platform.store import tables
 from davinci.platform.store.open import open_store
-from davinci.reports.publish import write_all, write_index
+from davinci.reports.write import write_all, write_index
 
 ARMS, SEEDS, ITEMS, POINTS = 5, 10, 20, 100
 MAX_PEER = 1_000

@@ -191,7 +191,7 @@ def run_migrate(arguments: argparse.Namespace) -> int:
 def run_report(arguments: argparse.Namespace) -> int:
     """Write reports anew: one, all, the papers' page; or a sweep as files for a paper."""
     from davinci.reports.html import render_paper
-    from davinci.reports.publish import write_all
+    from davinci.reports.write import write_all
 
     engine = _open(arguments)
     reports = arguments.output_dir.absolute() / "reports"
@@ -212,7 +212,7 @@ def _report_one(engine: "Engine", arguments: argparse.Namespace) -> None:
     from davinci.platform.store.read import find_sweep, load_sweep
     from davinci.reports.html import render_sweep
     from davinci.reports.publication import anonymous, publish_sweep
-    from davinci.reports.publish import write_reports
+    from davinci.reports.write import write_reports
 
     reports = arguments.output_dir.absolute() / "reports"
     if arguments.external:

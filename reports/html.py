@@ -18,7 +18,7 @@ from davinci.ablations.judgement import judge_sweep
 from davinci.ablations.saturation import saturations
 from davinci.ablations.signal import benchmark_signals
 from davinci.platform.store.records import Sweep
-from davinci.reports import filters, palette
+from davinci.reports import filters, palette, pieces
 from davinci.reports.contamination import contamination_report
 from davinci.reports.corpora import domain_corpora, teachers
 from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
@@ -37,8 +37,8 @@ from davinci.reports.index import (
 from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
-from davinci.reports.runs import MAX_RUN_PAGES, Read, page_of, run_context, score_rows
-from davinci.reports.scores import report_json, scores_csv
+from davinci.reports.runs import MAX_RUN_PAGES, Read, against_rows, page_of, run_context
+from davinci.reports.scores import Row, report_json, score_rows, scores_csv
 from davinci.reports.svg import drawing
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
 from davinci.reports.timeline import domains_of, timeline_picture
@@ -64,10 +64,11 @@ def render_sweep(sweep: Sweep, out: Path, *, indexed: bool = True) -> Path:
         OSError: If `out` cannot be created or written.
     """
     comparison = compare(sweep)
+    rows = list(score_rows(comparison))
     with drawing():
-        context = _context(sweep, comparison)
+        context = _context(sweep, comparison, rows)
     page = _environment().get_template("sweep.html.j2").render(context)
-    _write(out / "scores.csv", scores_csv(comparison))
+    _write(out / "scores.csv", scores_csv(rows))
     if indexed:
         found = entry_of(
             sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
@@ -156,7 +157,7 @@ def render_paper(engine: "Engine | None", out: Path) -> Path:
     return _write(out / "paper.html", page)
 
 
-def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
+def _context(sweep: Sweep, comparison: SweepComparison, rows: Sequence[Row]) -> dict[str, Any]:
     styles = palette.arm_styles(sweep)
     found: dict[str, Any] = {
         "signals": benchmark_signals(sweep, comparison),
@@ -195,7 +196,7 @@ def _context(sweep: Sweep, comparison: SweepComparison) -> dict[str, Any]:
         "caveats": caveats(sweep, comparison, teachers(sweep)),
         "glossary": GLOSSARY,
         "protocol_titles": PROTOCOL_TITLES,
-        "data": Markup(report_json(sweep, comparison, judgement=judgement, **found)),
+        "data": Markup(report_json(sweep, comparison, rows, judgement=judgement, **found)),
     }
 
 
@@ -215,13 +216,16 @@ def _environment() -> Environment:
         "dark": Markup(palette.variables(dark=True)),
         "css": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         "js": Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        "meanings": {term.key: term.meaning for term in GLOSSARY},
+        "term": pieces.term,
+        "arm": pieces.arm,
+        "figure": pieces.figure,
+        "estimate": pieces.estimate,
         "interval": wording.interval,
         "repeats": wording.repeats,
         "floor_words": wording.floor_words,
         "count": wording.count,
         "page_of": page_of,
-        "score_rows": score_rows,
+        "against_rows": against_rows,
     }
     return environment
 

@@ -52,8 +52,9 @@ def publish_sweep(sweep: Sweep, out: Path) -> list[Path]:
         curve_pictures(sweep, styles, [metric.key for metric in comparison.headline])
         if judgement:
             verdict_picture(judgement, styles)
-    parquet.write_table(pa.Table.from_pylist(list(score_rows(comparison))), out / "scores.parquet")
-    texts = {"scores.csv": scores_csv(comparison)}
+    scores = list(score_rows(comparison))
+    parquet.write_table(pa.Table.from_pylist(scores), out / "scores.parquet")
+    texts = {"scores.csv": scores_csv(scores)}
     rows = _score_table(comparison)
     texts |= {"scores.tex": latex(SCORES, rows), "scores.md": markdown(SCORES, rows)}
     if judgement:

@@ -184,12 +184,12 @@ def _won_and_lost(one: Scored, other: Scored) -> tuple[tuple[str, ...], tuple[st
 _p_value = functools.cache(mcnemar)
 
 
-def score_rows(rows: Iterable[Against]) -> Markup:
+def against_rows(rows: Iterable[Against]) -> Markup:
     """Return the rows of a table: they are so many that a template would take most of the time."""
-    return Markup("\n".join([_score_row(row) for row in rows]))
+    return Markup("\n".join([_against_row(row) for row in rows]))
 
 
-def _score_row(row: Against) -> str:
+def _against_row(row: Against) -> str:
     partner = "" if row.partner is None else number(row.partner)
     difference = "" if row.difference is None else number(row.difference, signed=True)
     against = ""

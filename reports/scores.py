@@ -25,35 +25,38 @@ def score_rows(comparison: SweepComparison) -> Iterator[Row]:
             yield _row(metric, cell, is_baseline=cell.arm == comparison.baseline)
 
 
-def scores_csv(comparison: SweepComparison) -> str:
-    """Return the scores as CSV text; texts that a spreadsheet would run get a leading quote.
+def scores_csv(rows: Sequence[Row]) -> str:
+    """Return rows of scores as CSV text; texts that a spreadsheet would run get a leading quote.
 
     Source: OWASP, CSV Injection.
     """
-    rows = list(score_rows(comparison))
     stream = io.StringIO()
     names = list(rows[0]) if rows else ["arm"]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
-        writer.writerow([_cell_text(row[name]) for name in names])
+        writer.writerow([_harmless(v) if isinstance(v, str) else v for v in row.values()])
     return stream.getvalue()
 
 
 def report_json(
     sweep: Sweep,
     comparison: SweepComparison,
+    rows: Sequence[Row],
     *,
     judgement: Judgement | None = None,
     signals: Sequence[BenchmarkSignal] = (),
     agreements: Sequence[Agreement] = (),
     saturations: Sequence[Saturation] = (),
 ) -> str:
-    """Return what the report says as JSON that is safe inside a `<script>` element."""
+    """Return what the report says as JSON that is safe inside a `<script>` element.
+
+    `rows` are those of the scores.
+    """
     content = {
         "sweep": sweep.digest,
         "baseline": comparison.baseline,
-        "scores": list(score_rows(comparison)),
+        "scores": list(rows),
         "protocols": [_protocol_row(pair) for pair in comparison.protocol_pairs],
         "findings": list(comparison.sentences),
         "verdicts": verdict_rows(judgement),
@@ -169,9 +172,8 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _cell_text(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@", "|", "%")):
-        return "'" + value
-    if isinstance(value, str) and value[:1] in ("\t", "\r", "\n"):
-        return "'" + value
-    return "" if value is None else value
+def _harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] in ("\t", "\r", "\n"):
+        return "'" + text
+    return text

@@ -27,7 +27,7 @@ from davinci.platform.store.open import open_store
 from davinci.platform.store.read import list_sweeps, load_sweep
 from davinci.platform.store.records import Sweep
 from davinci.reports.cli import main
-from davinci.reports.publish import write_index
+from davinci.reports.write import write_index
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ("scale.tokens=24576", "data.documents=150", "evaluation.max_items=12")
