@@ -8,16 +8,13 @@ import numpy as np
 
 from davinci.platform.store.records import Floats
 from davinci.reports.palette import ArmStyle
-from davinci.reports.svg import FAINT, INK, PAPER, drawing, to_svg
+from davinci.reports.sheet import CHAR_INCHES, above, rule_x, rule_y, sheet
+from davinci.reports.svg import INK, PAPER, drawing, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PANEL_INCHES = 5.0
-BOTTOM_INCHES, RIGHT_INCHES = 0.6, 0.15
-CHAR_INCHES = 0.092
-"""Width of a letter of a row's name, on average."""
 MAX_POINTS = 100
 """Longer curves, and such that do not share their positions, are averaged in this many bins."""
 SKIPPED_FRAC = 0.05
@@ -72,7 +69,7 @@ def interval_panel(
     height = 0.95 + len(rows) * max(0.36, 0.22 * per_row)
     beside = 0.2 + CHAR_INCHES * max(len(row) for row in rows)
     with drawing():
-        figure, axes = _sheet(PANEL_INCHES, height, left=beside, top=0.3 if better else 0.1)
+        figure, axes = sheet(PANEL_INCHES, height, left=beside, top=0.3 if better else 0.1)
         tips = _draw_points(axes, drawn, rows)
         known = [(index, floors.get(row, math.nan)) for index, row in enumerate(rows)]
         known = [(index, floor) for index, floor in known if math.isfinite(floor)]
@@ -80,21 +77,10 @@ def interval_panel(
         axes.vlines([floor for _, floor in known], tops, bottoms, linestyles=":", colors=INK)
         _frame(axes, rows, axis, zero=zero)
         if better:
-            _point_to_better(axes, better)
+            right = better == "right"
+            words = "better \N{RIGHTWARDS ARROW}" if right else "\N{LEFTWARDS ARROW} better"
+            above(axes, words, right=right)
         return to_svg(figure, name=name, title=title, tips=tips)
-
-
-def _sheet(width: float, height: float, *, left: float, top: float) -> "tuple[Figure, Axes]":
-    """Return a figure with axes inside margins in inches; finding the margins takes half the time.
-
-    Below, there is room for ticks and a label.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    rest = (width - left - RIGHT_INCHES, height - top - BOTTOM_INCHES)
-    place = (left / width, BOTTOM_INCHES / height, rest[0] / width, rest[1] / height)
-    return figure, figure.add_axes(place)
 
 
 def _draw_points(
@@ -134,22 +120,12 @@ def _frame(axes: "Axes", rows: Sequence[str], label: str, *, zero: bool) -> None
     beside = axes.get_yaxis_transform()
     for index, row in enumerate(rows):  # plain texts: a tick is five artists, and slow
         axes.text(-0.015, index, row, transform=beside, ha="right", va="center_baseline")
-    axes.set_yticks([])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(label)
-    axes.grid(axis="x", color=FAINT, lw=0.7)
-    axes.set_axisbelow(True)
     axes.margins(x=0.06)
-    axes.locator_params(axis="x", nbins=5)
+    rule_x(axes, label)
     if zero:
         axes.axvline(0.0, color=INK, lw=1.0)
-
-
-def _point_to_better(axes: "Axes", side: str) -> None:
-    x, align = (0.0, "left") if side == "left" else (1.0, "right")
-    text = "\N{LEFTWARDS ARROW} better" if side == "left" else "better \N{RIGHTWARDS ARROW}"
-    axes.text(x, 1.01, text, transform=axes.transAxes, ha=align, va="bottom", fontsize=10)
 
 
 def curve_panel(
@@ -165,7 +141,7 @@ def curve_panel(
     if not drawn:
         return ""
     with drawing():
-        figure, axes = _sheet(7.2, 3.4, left=0.95, top=0.15)
+        figure, axes = sheet(7.2, 3.4, left=1.05, top=0.15)
         tips = {}
         for index, (style, tokens, lows, means, highs) in enumerate(drawn):
             colour, gid = style.placeholder, f"tip{index}"
@@ -175,11 +151,8 @@ def curve_panel(
         most = max(float(band[1].max()) for band in drawn)
         _crop(axes, drawn, most, 0.0 if whole else SKIPPED_FRAC)
         unit, factor = next(u for u in TOKEN_UNITS if most * u[1] >= 1)
-        axes.set_xlabel(f"trained tokens ({unit})")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x * factor:g}")
-        axes.ticklabel_format(axis="y", useOffset=False)
-        axes.set_ylabel(axis)
-        axes.grid(color=FAINT, lw=0.7)
+        rule_x(axes, f"trained tokens ({unit})", lambda x: f"{x * factor:g}")
+        rule_y(axes, axis)
         return to_svg(figure, name=name, title=title, tips=tips)
 
 

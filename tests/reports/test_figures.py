@@ -8,6 +8,7 @@ import pytest
 from davinci.platform.store.records import Sweep
 from davinci.reports.figures import Point, interval_panel
 from davinci.reports.palette import arm_styles
+from davinci.reports.sheet import numerals, round_values
 from davinci.reports.svg import _with_tips
 
 
@@ -91,3 +92,28 @@ def test_nothing_finite_is_no_picture(sweep: Sweep) -> None:
     style = next(iter(arm_styles(sweep).values()))
     nan = float("nan")
     assert panel([Point("row", style, nan, nan, nan, True, "tip")], {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.0, 1.05, "0 0.25 0.50 0.75 1.00"),
+        (-0.3, 0.05, "−0.3 −0.2 −0.1 0"),
+        (0.0, 3.1e-4, "0 0.0001 0.0002 0.0003"),
+        (0.0, 1.1e-6, "0 2.5e−07 5e−07 7.5e−07 1e−06"),
+        (99.5, 100.21, "99.6 99.8 100.0 100.2"),
+        (2.34561, 2.34565, "2.34561 2.34562 2.34563 2.34564 2.34565"),
+        (3.0, 12_000.0, "2.5k 5.0k 7.5k 10.0k"),
+        (1e5, 4.2e6, "1M 2M 3M 4M"),
+        (0.0, 8e12, "0 2T 4T 6T 8T"),
+        (-1.05e200, 1.05e200, "−1e+200 −5e+199 0 5e+199 1e+200"),
+        (0.0, 0.0, "0"),
+    ],
+)
+def test_rulers_show_round_numbers_that_can_be_told_apart(
+    low: float, high: float, shown: str
+) -> None:
+    places = round_values(low, high)
+    assert numerals(places) == shown.split(" ")
+    rounding = 1e-6 * (high - low)
+    assert low - rounding <= places[0] <= places[-1] <= high + rounding
