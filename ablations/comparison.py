@@ -161,7 +161,7 @@ def _floor(score: Score, scale: Scale) -> Literal["", "at", "below"]:
 
 
 def _within_0_1(records: Iterable[Outcomes]) -> bool:
-    values = np.concatenate([np.ravel(outcomes.values) for outcomes in records])
+    values = np.concatenate([outcomes.values for outcomes in records])
     return bool(((values >= 0) & (values <= 1) | np.isnan(values)).all())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from davinci.platform.store.records import Floats
 from davinci.reports.palette import ArmStyle
-from davinci.reports.sheet import CHAR_INCHES, above, rule_x, rule_y, sheet
+from davinci.reports.sheet import CHAR_INCHES, above, rule_x, rule_y, segments, sheet
 from davinci.reports.svg import INK, PAPER, drawing, to_svg
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def _draw_points(
     for (style, solid), placed in alike.items():
         gid, colour = f"tips{len(tips)}", style.placeholder
         bars = [(y, p.low, p.high) for y, p in placed if math.isfinite(p.low + p.high)]
-        ys, lows, highs = ([bar[part] for bar in bars] for part in range(3))
-        axes.hlines(ys, lows, highs, colors=colour, lw=1.8)
+        segments(axes, [((low, high), (y, y)) for y, low, high in bars], color=colour, lw=1.8)
         axes.plot(
             [point.value for _, point in placed],
             [y for y, _ in placed],

@@ -234,6 +234,6 @@ def _write(path: Path, text: str) -> Path:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+    draft.write_bytes(text.encode("utf-8", errors="backslashreplace"))
     draft.replace(path)
     return path

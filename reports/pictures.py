@@ -80,11 +80,12 @@ def _effect_picture(
     words = list(dict.fromkeys(metric_words(metric.key.metric) for metric in metrics))
     unit = words[0] if len(words) == 1 else "score"
     make = _difference_point if differences else _score_point
+    sizes = _row_sizes(metrics, differences=differences)
+    kept = sorted(sizes, key=lambda row: sizes[row], reverse=True)[:MAX_ROWS]
+    cut = len(sizes) - len(kept)
+    metrics = [metric for metric in metrics if row_name(metric) in kept]
     found = (make(metric, cell, styles) for metric in metrics for cell in metric.cells)
     points = [point for point in found if point is not None]
-    kept = _widest(points)
-    cut = len({point.row for point in points}) - len(kept)
-    points = [point for point in points if point.row in kept]
     axis = f"difference in {unit}" if differences else unit
     title = PROTOCOL_TITLES.get(protocol, protocol)
     if cut:
@@ -103,13 +104,19 @@ def _effect_picture(
     return Picture(title, svg, "")
 
 
-def _widest(points: Sequence[Point]) -> set[str]:
-    """Return the rows that a picture has room for: resolved ones first, then by size."""
-    size: dict[str, tuple[bool, float]] = {}
-    for point in points:
-        found = (point.solid, abs(point.value))
-        size[point.row] = max(size.get(point.row, (False, 0.0)), found)
-    return set(sorted(size, key=lambda row: size[row], reverse=True)[:MAX_ROWS])
+def _row_sizes(
+    metrics: Sequence[MetricComparison], *, differences: bool
+) -> dict[str, tuple[bool, float]]:
+    """Return how large every row's values are at most; resolved ones count as larger than any."""
+    sizes: dict[str, tuple[bool, float]] = {}
+    for metric in metrics:
+        row = row_name(metric)
+        for cell in metric.cells:
+            shown = cell.effect if differences else cell.score
+            if shown is not None:
+                size = (cell.resolved or not differences, abs(shown.mean))
+                sizes[row] = max(sizes.get(row, (False, 0.0)), size)
+    return sizes
 
 
 def _difference_point(

@@ -26,8 +26,7 @@ MAX_RUN_PAGES = 300
 SPARK_POINTS = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class Against(NamedTuple):
     """One score of a run beside that of the baseline's run with the same seed and world.
 
     Attributes:

@@ -3,8 +3,9 @@
 Matplotlib finds the margins by drawing all once, and each of its ticks is five artists.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from davinci.ablations.wording import MINUS
 from davinci.reports.svg import FAINT
@@ -18,6 +19,7 @@ CHAR_INCHES = 0.092
 """Width of a letter in a picture's own size of text, on average."""
 POINTS_PER_INCH = 72
 NUM_STEPS = 5
+Segment = tuple[tuple[float, float], tuple[float, float]]
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -34,6 +36,12 @@ def sheet(width: float, height: float, *, left: float, top: float) -> "tuple[Fig
     return figure, axes
 
 
+def segments(axes: "Axes", ends: Sequence[Segment], **look: Any) -> None:
+    """Draw straight lines, (both x, both y) each, as a single artist: many would be slow."""
+    xs, ys = ([at for end in ends for at in (*end[side], math.nan)] for side in (0, 1))
+    axes.plot(xs, ys, solid_capstyle="butt", **look)
+
+
 def rule_x(axes: "Axes", label: str, words: Callable[[float], str] | None = None) -> None:
     """Draw lines at round values of x, with their numbers and a label below.
 
@@ -43,7 +51,8 @@ def rule_x(axes: "Axes", label: str, words: Callable[[float], str] | None = None
     places = round_values(low, high)
     gap = GAP_INCHES / _inches(axes)[1]
     beside = axes.get_xaxis_transform()
-    axes.vlines(places, 0, 1, transform=beside, colors=FAINT, lw=0.7, zorder=0.5)
+    lines = [((place, place), (0.0, 1.0)) for place in places]
+    segments(axes, lines, transform=beside, color=FAINT, lw=0.7, zorder=0.5)
     numbers = [words(place) for place in places] if words else numerals(places)
     for place, number in zip(places, numbers, strict=True):
         axes.text(place, -gap, number, transform=beside, ha="center", va="top")
@@ -57,7 +66,8 @@ def rule_y(axes: "Axes", label: str) -> None:
     places = round_values(low, high)
     gap = GAP_INCHES / _inches(axes)[0]
     beside = axes.get_yaxis_transform()
-    axes.hlines(places, 0, 1, transform=beside, colors=FAINT, lw=0.7, zorder=0.5)
+    lines = [((0.0, 1.0), (place, place)) for place in places]
+    segments(axes, lines, transform=beside, color=FAINT, lw=0.7, zorder=0.5)
     numbers = numerals(places)
     for place, number in zip(places, numbers, strict=True):
         axes.text(-gap, place, number, transform=beside, ha="right", va="center_baseline")

@@ -35,7 +35,7 @@ def trajectories(sweep: Sweep, keys: Sequence[MetricKey]) -> tuple[Trajectory, .
     for arm in sweep.arms:
         for run in done_runs(arm).values():
             along = checkpoints(run)
-            for key in keys:
+            for key in keys if along else ():
                 if points := _points(along.get(key, {})):
                     found.setdefault(key, {}).setdefault(arm.label, []).append(points)
     single = [

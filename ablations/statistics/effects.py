@@ -1,5 +1,6 @@
 """Differences between arms and scores of single arms, as intervals that say what they cover."""
 
+import bisect
 import functools
 import math
 from collections.abc import Sequence
@@ -215,7 +216,11 @@ def detectable(se: float, df: float, confidence: float = 0.95) -> float:
     if not (math.isfinite(se) and df > 0):
         return float("nan")
     inverses, found = _power_table(confidence)
-    return float(np.interp(1 / df, inverses, found)) * se
+    inverse = min(1 / df, inverses[-1])
+    place = min(bisect.bisect_right(inverses, inverse), len(inverses) - 1)
+    left, right = inverses[place - 1], inverses[place]
+    share = (inverse - left) / (right - left)
+    return (found[place - 1] + share * (found[place] - found[place - 1])) * se
 
 
 def unbiased(se: float, df: float) -> float:
@@ -229,8 +234,8 @@ def unbiased(se: float, df: float) -> float:
 
 
 @functools.cache
-def _power_table(confidence: float) -> tuple[Floats, Floats]:
-    """Return 1/df, rising, and the least differences in units of the standard error.
+def _power_table(confidence: float) -> tuple[list[float], list[float]]:
+    """Return 1/df, rising from 0, and the least differences in units of the standard error.
 
     Between them the curve is all but straight.
     """
@@ -238,7 +243,7 @@ def _power_table(confidence: float) -> tuple[Floats, Floats]:
     df = 1 / inverses
     found = special.nctdtrinc(df, 1 - POWER, special.stdtrit(df, 0.5 + confidence / 2))
     limit = float(special.ndtri(0.5 + confidence / 2) + special.ndtri(POWER))
-    return np.concatenate([[0.0], inverses]), np.concatenate([[limit], found])
+    return [0.0, *inverses.tolist()], [limit, *found.tolist()]
 
 
 def _wilson(found: Estimate, quantile: float) -> tuple[float, float]:
