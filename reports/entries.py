@@ -17,6 +17,7 @@ from davinci.ablations.known import scale_words
 from davinci.ablations.signal import BenchmarkSignal, benchmark_signals
 from davinci.platform.store.records import Sweep
 from davinci.reports.costs import arm_costs
+from davinci.reports.files import write_whole
 from davinci.reports.texts import question
 from davinci.reports.verdicts import claim_rows
 
@@ -136,7 +137,7 @@ def entry_of(
 def write_entry(entry: IndexEntry, folder: Path) -> None:
     """Keep a record beside its report."""
     text = json.dumps({"format": FORMAT, **asdict(entry)}, ensure_ascii=True)
-    (folder / FILE).write_text(text, encoding="ascii")
+    write_whole(folder / FILE, text)
 
 
 def read_entry(folder: Path) -> IndexEntry | None:

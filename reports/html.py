@@ -1,7 +1,6 @@
 """Reports as single HTML files: everything inside, nothing fetched, all texts escaped."""
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from davinci.reports.corpora import domain_corpora, teachers
 from davinci.reports.costs import arm_costs, level_costs, run_rows, teacher_cost
 from davinci.reports.entries import IndexEntry, entry_of, write_entry
 from davinci.reports.evaluations import agreements, lost_items
+from davinci.reports.files import write_whole
 from davinci.reports.generations import benchmark_samples
 from davinci.reports.index import (
     coverage,
@@ -38,6 +38,7 @@ from davinci.reports.paper import ours_numbers, paper_studies
 from davinci.reports.pictures import curve_pictures, effect_pictures
 from davinci.reports.radar import glances
 from davinci.reports.runs import MAX_RUN_PAGES, Read, against_rows, page_of, run_context
+from davinci.reports.score_table import score_bodies
 from davinci.reports.scores import Row, report_json, score_rows, scores_csv
 from davinci.reports.svg import drawing
 from davinci.reports.texts import GLOSSARY, PROTOCOL_TITLES, caveats, question
@@ -68,14 +69,14 @@ def render_sweep(sweep: Sweep, out: Path, *, indexed: bool = True) -> Path:
     with drawing():
         context = _context(sweep, comparison, rows)
     page = _environment().get_template("sweep.html.j2").render(context)
-    _write(out / "scores.csv", scores_csv(rows))
+    write_whole(out / "scores.csv", scores_csv(rows))
     if indexed:
         found = entry_of(
             sweep, comparison, context["judgement"], context["signals"], f"{out.name}/index.html"
         )
         write_entry(found, out)
     _write_runs(sweep, comparison, out / "runs")
-    return _write(out / "index.html", page)
+    return write_whole(out / "index.html", page)
 
 
 def _has_run_pages(sweep: Sweep) -> bool:
@@ -90,7 +91,7 @@ def _write_runs(sweep: Sweep, comparison: SweepComparison, out: Path) -> None:
     for arm in sweep.arms:
         for run in arm.runs:
             context = run_context(sweep, comparison, arm, run, read)
-            _write(out / page_of(run.digest), template.render(context))
+            write_whole(out / page_of(run.digest), template.render(context))
 
 
 def render_index(
@@ -132,7 +133,7 @@ def render_index(
             has_paper=(out / "paper.html").exists(),
         )
     )
-    return _write(out / "index.html", page)
+    return write_whole(out / "index.html", page)
 
 
 def render_paper(engine: "Engine | None", out: Path) -> Path:
@@ -154,7 +155,7 @@ def render_paper(engine: "Engine | None", out: Path) -> Path:
             numbers=ours_numbers,
         )
     )
-    return _write(out / "paper.html", page)
+    return write_whole(out / "paper.html", page)
 
 
 def _context(sweep: Sweep, comparison: SweepComparison, rows: Sequence[Row]) -> dict[str, Any]:
@@ -216,6 +217,7 @@ def _environment() -> Environment:
         "dark": Markup(palette.variables(dark=True)),
         "css": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         "js": Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+        "score_bodies": score_bodies,
         "term": pieces.term,
         "arm": pieces.arm,
         "figure": pieces.figure,
@@ -228,12 +230,3 @@ def _environment() -> Environment:
         "against_rows": against_rows,
     }
     return environment
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_bytes(text.encode("utf-8", errors="backslashreplace"))
-    draft.replace(path)
-    return path

@@ -13,6 +13,7 @@ from davinci.ablations.findings import Cell, SweepComparison
 from davinci.ablations.judgement import Judgement, judge_sweep
 from davinci.ablations.wording import interval, metric_words, number, p_value
 from davinci.platform.store.records import Sweep
+from davinci.reports.files import write_whole
 from davinci.reports.filters import visible
 from davinci.reports.palette import arm_styles
 from davinci.reports.pictures import curve_pictures, effect_pictures
@@ -62,7 +63,7 @@ def publish_sweep(sweep: Sweep, out: Path) -> list[Path]:
         texts |= {"verdicts.tex": latex(VERDICTS, rows), "verdicts.md": markdown(VERDICTS, rows)}
         texts["verdicts.json"] = json.dumps(verdict_rows(judgement), indent=1, sort_keys=True)
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_whole(out / name, text)
     written = [out / name for name in (*texts, "scores.parquet")]
     return sorted([*written, *figures.iterdir()])
 

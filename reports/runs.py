@@ -60,8 +60,8 @@ class Scored(NamedTuple):
     right: NDArray[np.bool_] | None
 
 
-Read = dict[str, tuple[Scored, ...]]
-"""Digest of a run -> its records that have items."""
+Read = dict[str, Mapping[MetricKey, Scored]]
+"""Digest of a run of the baseline -> its records that have items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +96,7 @@ def run_context(
 ) -> dict[str, Any]:
     """Return what the page of a run shows.
 
-    `read` is what was read of other runs; what is read now is added: those of the baseline are
-    needed again.
+    `read` is what was read of the baseline's runs for other pages; what is read now is added.
     """
     base = next((one for one in sweep.arms if one.label == sweep.baseline), None)
     partner = None
@@ -127,14 +126,10 @@ def run_context(
     }
 
 
-def _scored(run: Run, read: Read) -> tuple[Scored, ...]:
-    if run.digest not in read:
-        read[run.digest] = tuple(
-            Scored(key_of(one), one, one.score, _right(one.values))
-            for one in run.outcomes
-            if len(one.values)
-        )
-    return read[run.digest]
+def _scored(run: Run) -> Iterator[Scored]:
+    for one in run.outcomes:
+        if len(one.values):
+            yield Scored(key_of(one), one, one.score, _right(one.values))
 
 
 def _right(values: Floats) -> NDArray[np.bool_] | None:
@@ -143,8 +138,12 @@ def _right(values: Floats) -> NDArray[np.bool_] | None:
 
 
 def _against(run: Run, partner: Run | None, read: Read) -> Iterator[Against]:
-    others = {other.key: other for other in _scored(partner, read)} if partner else {}
-    for one in _scored(run, read):
+    others: Mapping[MetricKey, Scored] = {}
+    if partner is not None:
+        if partner.digest not in read:
+            read[partner.digest] = {other.key: other for other in _scored(partner)}
+        others = read[partner.digest]
+    for one in _scored(run):
         yield _compared(one, others.get(one.key))
 
 

@@ -19,8 +19,10 @@ CHAR_INCHES = 0.092
 """Width of a letter in a picture's own size of text, on average."""
 POINTS_PER_INCH = 72
 NUM_STEPS = 5
-Segment = tuple[tuple[float, float], tuple[float, float]]
+"""Between the numbers of a ruler, at most."""
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+Segment = tuple[tuple[float, float], tuple[float, float]]
+"""Both x and both y of a straight line."""
 
 
 def sheet(width: float, height: float, *, left: float, top: float) -> "tuple[Figure, Axes]":
@@ -37,7 +39,7 @@ def sheet(width: float, height: float, *, left: float, top: float) -> "tuple[Fig
 
 
 def segments(axes: "Axes", ends: Sequence[Segment], **look: Any) -> None:
-    """Draw straight lines, (both x, both y) each, as a single artist: many would be slow."""
+    """Draw straight lines as a single artist: many would be slow."""
     xs, ys = ([at for end in ends for at in (*end[side], math.nan)] for side in (0, 1))
     axes.plot(xs, ys, solid_capstyle="butt", **look)
 

@@ -70,7 +70,6 @@ def write_index(engine: Engine, reports: Path) -> Path:
         entry = read_entry(folder)
         if entry is None or (entry.sweep, entry.num_done) != (digest, done.get(digest, 0)):
             entry = index_entry(load_sweep(engine, digest), f"{folder.name}/index.html")
-            folder.mkdir(parents=True, exist_ok=True)
             write_entry(entry, folder)
         there = (folder / "index.html").exists()
         entries.append(entry if there else replace(entry, href=""))

@@ -31,10 +31,10 @@ def num_replicates_to_settle(effect: Effect) -> Settling:
     unit: Literal["seeds", "worlds"] = "worlds" if effect.scope == "worlds" else "seeds"
     if effect.scope not in ("seeds_and_items", "seeds", "worlds") or effect.mean == 0.0:
         return Settling(None, unit, "unknown")
-    numbers = range(2, MAX_REPLICATES + 1)
-    place = bisect.bisect_left(numbers, True, key=lambda num: _settles(effect, num))
-    if place < len(numbers):
-        return Settling(numbers[place], unit)
+    if _settles(effect, MAX_REPLICATES):
+        numbers = range(2, MAX_REPLICATES)
+        place = bisect.bisect_left(numbers, True, key=lambda num: _settles(effect, num))
+        return Settling(numbers.start + place, unit)
     floor = float(special.ndtri(0.5 + effect.confidence / 2) + special.ndtri(POWER))
     item = 0.0 if math.isnan(effect.components.item) else effect.components.item
     by_items = abs(effect.mean) < floor * math.sqrt(item)

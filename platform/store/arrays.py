@@ -13,5 +13,5 @@ def floats(values: Sequence[float]) -> bytes:
 
 
 def array(blob: bytes) -> Floats:
-    """Return what `floats` made, shape (N,)."""
-    return np.frombuffer(blob, dtype="<f8").astype(np.float64)
+    """Return what `floats` made, shape (N,), not to be written to."""
+    return np.frombuffer(blob, dtype="<f8").astype(np.float64, copy=False)
