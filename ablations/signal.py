@@ -11,6 +11,7 @@ moments (Searle, Casella and McCulloch 1992, ch. 3).
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -112,18 +113,18 @@ def _signal(
 ) -> BenchmarkSignal | None:
     arms = [list(arm.get(key, {}).values()) for arm in records.values()]
     found = _whole(arms) or _one_by_one(arms)
-    scores = [arm for arm in found.arms if len(arm)]
+    scores = [arm for arm in found.arms if arm]
     if not scores:
         return None
     seed_sd, df = _pooled_sd(scores)
-    means = np.array([arm.mean() for arm in scores])
-    per_arm = float(np.mean([len(arm) for arm in scores]))
+    means = [fmean(arm) for arm in scores]
+    per_arm = fmean([len(arm) for arm in scores])
     signal_sd = _signal_sd(means, seed_sd, per_arm)
     checkpoint_sd = _checkpoint_sd(runs)
     noise = max((sd for sd in (seed_sd, checkpoint_sd) if math.isfinite(sd)), default=math.nan)
     se = seed_sd * math.sqrt(2 / per_arm)
     chances = [one.chance for arm in arms for one in arm if math.isfinite(one.chance)]
-    item_se = float(np.mean(found.item_ses))
+    item_se = fmean(found.item_ses)
     return BenchmarkSignal(
         key=key,
         num_arms=len(scores),
@@ -136,15 +137,15 @@ def _signal(
         signal_to_noise=signal_sd / noise if noise > 0 else math.nan,
         min_detectable=detectable(unbiased(se, df), df) if df else math.nan,
         monotonicity=_monotonicity(runs),
-        above_chance=_above_chance(chances, np.concatenate(scores), item_se),
-        spread=float(means.max() - means.min()),
+        above_chance=_above_chance(chances, [one for arm in scores for one in arm], item_se),
+        spread=max(means) - min(means),
     )
 
 
 class _Scores(NamedTuple):
     """Every arm's scores, one per run, and the item noise of each; `num_items` at most."""
 
-    arms: list[Floats]
+    arms: list[list[float]]
     item_ses: list[float]
     num_items: int
 
@@ -156,19 +157,19 @@ def _whole(arms: Sequence[Sequence[Outcomes]]) -> _Scores | None:
     if values is None:
         return None
     scores, ses = _scores(values, every[0])
-    ends = np.cumsum([len(arm) for arm in arms])[:-1]
-    return _Scores(np.split(scores, ends), ses, values.shape[1])
+    rest = iter(scores)
+    return _Scores([[next(rest) for _ in arm] for arm in arms], ses, values.shape[1])
 
 
 def _one_by_one(arms: Sequence[Sequence[Outcomes]]) -> _Scores:
     """Return the scores over the usable items of each record; without them, it has none."""
-    found: list[Floats] = []
+    found: list[list[float]] = []
     item_ses: list[float] = []
     num_items = 0
     for arm in arms:
         usable = [kept for one in arm if len((kept := _usable(one)).values)]
         own = [_scores(one.values[None], one) for one in usable]
-        found.append(np.array([score for scores, _ in own for score in scores]))
+        found.append([score for scores, _ in own for score in scores])
         item_ses += [se for _, ses in own for se in ses]
         num_items = max([num_items, *(len(one.values) for one in usable)])
     return _Scores(found, item_ses, num_items)
@@ -189,38 +190,44 @@ def _usable(outcomes: Outcomes) -> Outcomes:
     )
 
 
-def _scores(values_NI: Floats, one: Outcomes) -> tuple[Floats, list[float]]:
+def _scores(values_NI: Floats, one: Outcomes) -> tuple[list[float], list[float]]:
     """Return the scores, and their standard errors over clusters of items, of rows like `one`."""
     scores_N = values_NI @ one.weights / one.weights.sum()
     columns_NC, weights_C = columns(values_NI, one.weights, one.clusters, one.item_ids)
     num = len(weights_C)
     if num < 2:
-        return scores_N, [math.nan] * len(scores_N)
+        return scores_N.tolist(), [math.nan] * len(scores_N)
     parts_NC = weights_C / weights_C.sum() * (columns_NC - scores_N[:, None])
-    ses: list[float] = np.sqrt((parts_NC**2).sum(axis=1) * num / (num - 1)).tolist()
-    return scores_N, ses
+    ses_N = np.sqrt((parts_NC**2).sum(axis=1) * num / (num - 1))
+    return scores_N.tolist(), ses_N.tolist()
 
 
-def _pooled_sd(arms: Sequence[np.ndarray]) -> tuple[float, float]:
+def _pooled_sd(arms: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Return the standard deviation within arms, and its degrees of freedom."""
     df = sum(len(arm) - 1 for arm in arms)
     if not df:
         return math.nan, 0.0
-    squares = sum(float(((arm - arm.mean()) ** 2).sum()) for arm in arms)
+    squares = sum(_squares(arm) for arm in arms)
     return math.sqrt(squares / df), float(df)
 
 
-def _signal_sd(means: np.ndarray, seed_sd: float, per_arm: float) -> float:
+def _squares(values: Sequence[float]) -> float:
+    """Return the sum of the squared distances from the mean."""
+    middle = fmean(values)
+    return math.fsum([(value - middle) ** 2 for value in values])
+
+
+def _signal_sd(means: Sequence[float], seed_sd: float, per_arm: float) -> float:
     if len(means) < 2:
         return math.nan
     own = 0.0 if math.isnan(seed_sd) else seed_sd**2 / per_arm
-    return math.sqrt(max(0.0, float(means.var(ddof=1)) - own))
+    return math.sqrt(max(0.0, _squares(means) / (len(means) - 1) - own))
 
 
-def _above_chance(chances: Sequence[float], scores: np.ndarray, se: float) -> float:
+def _above_chance(chances: Sequence[float], scores: Sequence[float], se: float) -> float:
     if not chances:
         return math.nan
-    above = float(scores.mean() - np.mean(chances))
+    above = fmean(scores) - fmean(chances)
     if not se > 0:
         return math.inf if above > 0 else -math.inf if above < 0 else 0.0
     return above / se

@@ -62,12 +62,11 @@ def floor_words(protocol: str) -> str:
 
 def number(value: float, digits: int = 3, *, signed: bool = False) -> str:
     """Return a number with a true minus sign; "not known" for NaN."""
-    if math.isnan(value):
-        return "not known"
-    if math.isinf(value):
-        return f"{MINUS if value < 0 else ''}\N{INFINITY}"
+    if not math.isfinite(value):
+        infinite = f"{MINUS if value < 0 else ''}\N{INFINITY}"
+        return "not known" if math.isnan(value) else infinite
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
-    if float(text) == 0:
+    if abs(value) < 1 and float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", MINUS)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, Text, cast, select
 
 from davinci.platform.store import tables
 from davinci.platform.store.arrays import array
-from davinci.platform.store.records import Curve, Evaluation, Outcomes, Scored, Segment
+from davinci.platform.store.records import Curve, Evaluation, Floats, Outcomes, Scored, Segment
 
 
 class Left(NamedTuple):
@@ -74,13 +74,19 @@ def _load_outcomes(
             higher_is_better=bool(higher_is_better),
             item_ids=_names(item_ids),
             values=array(values),
-            weights=array(weights),
+            weights=_weights(weights),
             chance=float("nan") if chance is None else chance,
             clusters=_names(clusters),
             samples=tuple(json.loads(samples)) if samples != "[]" else (),
         )
         found.setdefault(task, []).append(one)
     return found
+
+
+@functools.lru_cache(256)
+def _weights(blob: bytes) -> Floats:
+    """Return weights; like the names of items they come again in all runs."""
+    return array(blob)
 
 
 @functools.lru_cache(256)

@@ -45,10 +45,10 @@ class Outcomes:
     @property
     def score(self) -> float:
         """The weighted mean over the items."""
-        total = self.weights.sum()
+        total = np.add.reduce(self.weights)
         if not total:
             raise ZeroDivisionError("the weights of all items sum to 0.")
-        return float(self.values @ self.weights / total)
+        return float(self.values.dot(self.weights) / total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
