@@ -140,10 +140,11 @@ def load_registrations(connection: Connection, names: Any = None) -> list[Regist
 
 def _arms(connection: Connection, sweep: str) -> tuple[Arm, ...]:
     arm, arm_run = tables.arm, tables.arm_run
+    links = select(arm_run.c.position, arm_run.c.run).where(arm_run.c.sweep == sweep)
+    places = connection.execute(links).all()
     runs = load_runs(connection, select(arm_run.c.run).where(arm_run.c.sweep == sweep))
     by_arm: dict[int, list[Run]] = {}
-    places = select(arm_run.c.position, arm_run.c.run).where(arm_run.c.sweep == sweep)
-    for position, run in connection.execute(places):
+    for position, run in places:
         by_arm.setdefault(position, []).append(runs[run])
     query = (
         select(arm, tables.recipe.c.config)

@@ -25,24 +25,28 @@ Tasks = Mapping[str, RowMapping]
 
 
 def load_runs(connection: Connection, wanted: "Select[tuple[str]]") -> dict[str, Run]:
-    """Return the runs whose digests a query selects, by digest."""
+    """Return the runs whose digests a query selects, by digest.
+
+    While others write, what is named is read before what it names: that is there by then.
+    """
     run, run_task, task, mirror = tables.run, tables.run_task, tables.task, tables.mirror
+    rows = connection.execute(select(run).where(run.c.digest.in_(wanted))).mappings().all()
+    links = select(run_task.c.run, run_task.c.role, run_task.c.task)
+    linked = connection.execute(links.where(run_task.c.run.in_(wanted))).all()
     own = select(run_task.c.task).where(run_task.c.run.in_(wanted))
     by_digest = {
         row["digest"]: row
         for row in connection.execute(select(task).where(task.c.digest.in_(own))).mappings()
     }
     roles: dict[str, dict[str, RowMapping]] = {}
-    links = select(run_task.c.run, run_task.c.role, run_task.c.task)
-    for digest, role, done in connection.execute(links.where(run_task.c.run.in_(wanted))):
-        roles.setdefault(digest, {})[role] = by_digest[done]
+    for digest, role, name in linked:
+        roles.setdefault(digest, {})[role] = by_digest[name]
     mlflow: dict[str, str] = {}
     ids = select(mirror.c.run, mirror.c.mlflow_run_id).where(mirror.c.run.in_(wanted))
     for digest, run_id in connection.execute(ids):
         mlflow.setdefault(digest, run_id)
     left = load_left(connection, own)
     checks: Checks = {}
-    rows = connection.execute(select(run).where(run.c.digest.in_(wanted))).mappings().all()
     found = {}
     for row in rows:
         tasks = roles.get(row["digest"], {})
