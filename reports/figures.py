@@ -141,11 +141,11 @@ def curve_panel(
         return ""
     with drawing():
         figure, axes = sheet(7.2, 3.4, left=1.05, top=0.15)
+        _draw_bands(axes, drawn)
         tips = {}
-        for index, (style, tokens, lows, means, highs) in enumerate(drawn):
-            colour, gid = style.placeholder, f"tip{index}"
-            axes.fill_between(tokens, lows, highs, color=colour, alpha=0.18, lw=0)
-            axes.plot(tokens, means, color=colour, lw=1.8, gid=gid)
+        for index, (style, tokens, _, means, _) in enumerate(drawn):
+            gid = f"tip{index}"
+            axes.plot(tokens, means, color=style.placeholder, lw=1.8, gid=gid)
             tips[gid] = style.label
         most = max(float(band[1].max()) for band in drawn)
         _crop(axes, drawn, most, 0.0 if whole else SKIPPED_FRAC)
@@ -156,6 +156,20 @@ def curve_panel(
 
 
 Band = tuple[Floats, Floats, Floats, Floats]
+Drawn = tuple[ArmStyle, Floats, Floats, Floats, Floats]
+
+
+def _draw_bands(axes: "Axes", drawn: Sequence[Drawn]) -> None:
+    """Draw all bands together; the limits of the axes are set later."""
+    from matplotlib.collections import PolyCollection
+
+    around = [
+        np.column_stack([np.append(tokens, tokens[::-1]), np.append(lows, highs[::-1])])
+        for _, tokens, lows, _, highs in drawn
+    ]
+    colours = [style.placeholder for style, *_ in drawn]
+    bands = PolyCollection(around, facecolors=colours, alpha=0.18, linewidths=0)
+    axes.add_collection(bands, autolim=False)
 
 
 def _bands(runs: Sequence[tuple[Floats, Floats]]) -> Band:
@@ -197,7 +211,7 @@ def _binned(tokens: Floats, values: Floats, edges: Floats, centres: Floats) -> F
 
 def _crop(
     axes: "Axes",
-    drawn: Sequence[tuple[ArmStyle, Floats, Floats, Floats, Floats]],
+    drawn: Sequence[Drawn],
     most: float,
     skipped_frac: float,
 ) -> None:
