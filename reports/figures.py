@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANEL_INCHES = 5.0
+MIN_AXES_INCHES = 2.8
+"""However long the names of the rows are."""
 MAX_POINTS = 100
 """Longer curves, and such that do not share their positions, are averaged in this many bins."""
 SKIPPED_FRAC = 0.05
@@ -69,7 +71,8 @@ def interval_panel(
     height = 0.95 + len(rows) * max(0.36, 0.22 * per_row)
     beside = 0.2 + CHAR_INCHES * max(len(row) for row in rows)
     with drawing():
-        figure, axes = sheet(PANEL_INCHES, height, left=beside, top=0.3 if better else 0.1)
+        width = max(PANEL_INCHES, beside + MIN_AXES_INCHES)
+        figure, axes = sheet(width, height, left=beside, top=0.3 if better else 0.1)
         tips = _draw_points(axes, drawn, rows)
         known = [(index, floors.get(row, math.nan)) for index, row in enumerate(rows)]
         known = [(index, floor) for index, floor in known if math.isfinite(floor)]
