@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup, escape
-from numpy.typing import NDArray
 
 from davinci.ablations.alignment import MetricKey, done_runs, key_of
 from davinci.ablations.findings import SweepComparison
@@ -41,8 +40,8 @@ class Against(NamedTuple):
     score: float
     num_items: int
     partner: float | None
-    won: tuple[str, ...]
-    lost: tuple[str, ...]
+    won: Sequence[str]
+    lost: Sequence[str]
     p: float | None
 
     @property
@@ -52,12 +51,10 @@ class Against(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """One record of a run; `right` is which items have a 1, None where any has neither 0 nor 1."""
+    """One record of a run with its score."""
 
-    key: MetricKey
     outcomes: Outcomes
     score: float
-    right: NDArray[np.bool_] | None
 
 
 Read = dict[str, Mapping[MetricKey, Scored]]
@@ -110,7 +107,7 @@ def run_context(
             None,
         )
     headline = {metric.key for metric in comparison.headline}
-    scored = list(_against(run, partner, read))
+    scored = _against(run, partner, read)
     return {
         "sweep": sweep,
         "label": arm.label,
@@ -126,57 +123,68 @@ def run_context(
     }
 
 
-def _scored(run: Run) -> Iterator[Scored]:
-    for one in run.outcomes:
-        if len(one.values):
-            yield Scored(key_of(one), one, one.score, _right(one.values))
+def _scored(run: Run) -> dict[MetricKey, Scored]:
+    return {key_of(one): Scored(one, one.score) for one in run.outcomes if len(one.values)}
 
 
-def _right(values: Floats) -> NDArray[np.bool_] | None:
-    right: NDArray[np.bool_] = values == 1.0
-    return right if np.count_nonzero(right) == np.count_nonzero(values) else None
+def _against(run: Run, partner: Run | None, read: Read) -> list[Against]:
+    if partner is not None and partner.digest not in read:
+        read[partner.digest] = _scored(partner)
+    others = read[partner.digest] if partner is not None else {}
+    ours = _scored(run)
+    shared = [key for key in ours if key in others]
+    pairs = [(ours[key].outcomes, others[key].outcomes) for key in shared]
+    changed = dict(zip(shared, _won_and_lost(pairs), strict=True))
+    found = []
+    for key, (one, score) in ours.items():
+        items = changed.get(key)
+        won, lost = items or ((), ())
+        found.append(
+            Against(
+                key=key,
+                higher_is_better=one.higher_is_better,
+                score=score,
+                num_items=len(one.item_ids),
+                partner=others[key].score if key in others else None,
+                won=won,
+                lost=lost,
+                p=None if items is None else _p_value(len(won), len(lost)),
+            )
+        )
+    return found
 
 
-def _against(run: Run, partner: Run | None, read: Read) -> Iterator[Against]:
-    others: Mapping[MetricKey, Scored] = {}
-    if partner is not None:
-        if partner.digest not in read:
-            read[partner.digest] = {other.key: other for other in _scored(partner)}
-        others = read[partner.digest]
-    for one in _scored(run):
-        yield _compared(one, others.get(one.key))
+def _won_and_lost(
+    pairs: Sequence[tuple[Outcomes, Outcomes]],
+) -> list[tuple[list[str], list[str]] | None]:
+    """Return the items that the first of each pair alone has right, and those of the second alone.
+
+    None of a pair where a value is neither right (1) nor wrong (0). All pairs are taken at once.
+    """
+    if not pairs:
+        return []
+    lengths = [len(one.values) for one, _ in pairs]
+    starts = np.cumsum([0, *lengths[:-1]])
+    ours = np.concatenate([one.values for one, _ in pairs])
+    theirs = np.concatenate([_values_of(other, one) for one, other in pairs])
+    plain = ((ours == 0) | (ours == 1)) & ((theirs == 0) | (theirs == 1))
+    sound = np.logical_and.reduceat(plain, starts)
+    places = np.flatnonzero((ours != theirs) & np.repeat(sound, lengths))
+    owners = np.searchsorted(starts, places, side="right") - 1
+    found: list[tuple[list[str], list[str]]] = [([], []) for _ in pairs]
+    rows = (owners, places - starts[owners], ours[places])
+    for owner, place, right in zip(*(row.tolist() for row in rows), strict=True):
+        found[owner][0 if right else 1].append(pairs[owner][0].item_ids[place])
+    return [items if is_sound else None for items, is_sound in zip(found, sound, strict=True)]
 
 
-def _compared(one: Scored, other: Scored | None) -> Against:
-    won: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    p = None
-    if other is not None and one.right is not None and other.right is not None:
-        won, lost = _won_and_lost(one, other)
-        p = _p_value(len(won), len(lost))
-    return Against(
-        key=one.key,
-        higher_is_better=one.outcomes.higher_is_better,
-        score=one.score,
-        num_items=len(one.outcomes.item_ids),
-        partner=other.score if other is not None else None,
-        won=won,
-        lost=lost,
-        p=p,
-    )
-
-
-def _won_and_lost(one: Scored, other: Scored) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the items, of those that both have, that one alone has right, and the other alone."""
-    assert one.right is not None
-    assert other.right is not None
-    items, ours, theirs = one.outcomes.item_ids, one.right, other.right
-    if other.outcomes.item_ids != items:
-        right = dict(zip(other.outcomes.item_ids, theirs.tolist(), strict=True))
-        theirs = np.array([right.get(item, mine) for item, mine in zip(items, ours, strict=True)])
-    differ = (ours != theirs).nonzero()[0].tolist()
-    won = tuple([items[place] for place in differ if ours[place]])
-    return won, tuple([items[place] for place in differ if theirs[place]])
+def _values_of(other: Outcomes, one: Outcomes) -> Floats:
+    """Return a record's values of the items of another, which keeps its own where there is none."""
+    if other.item_ids == one.item_ids:
+        return other.values
+    known = dict(zip(other.item_ids, other.values.tolist(), strict=True))
+    own = zip(one.item_ids, one.values.tolist(), strict=True)
+    return np.array([known.get(item, value) for item, value in own])
 
 
 _p_value = functools.cache(mcnemar)

@@ -47,6 +47,7 @@ CHANGES: dict[str, Callable[[Outcomes], Outcomes]] = {
     "a weight is 0": lambda one: replace(one, weights=with_place(one.weights, 3, 0.0)),
     "a weight is NaN": lambda one: replace(one, weights=with_place(one.weights, 3, np.nan)),
     "a weight is below 0": lambda one: replace(one, weights=with_place(one.weights, 3, -1.0)),
+    "a weight is another": lambda one: replace(one, weights=with_place(one.weights, 3, 7.5)),
     "an item is there twice": lambda one: replace(
         one, item_ids=with_place(one.item_ids, 3, "item 4")
     ),
@@ -129,3 +130,15 @@ def test_whole_records_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> No
     with monkeypatch.context() as patch:
         patch.setattr(alignment, "align", lambda *_: pytest.fail("each is aligned by itself"))
         assert len(align_each(both, [(0,), (1, 0)])) == 2
+
+
+def test_arms_that_differ_within_a_cluster_are_not_the_same() -> None:
+    clusters = tuple(f"law {number // 2}" for number in range(NUM_ITEMS))
+    weights = np.ones(NUM_ITEMS)
+    first = {key: replace(one, clusters=clusters, weights=weights) for key, one in arm(0).items()}
+    swapped = np.arange(NUM_ITEMS) ^ 1  # the two items of a cluster change places
+    second = {key: replace(one, values=one.values[swapped]) for key, one in first.items()}
+    found = align(first, second)
+    assert not found.same
+    for world in found.worlds:
+        np.testing.assert_allclose(world.values[0], world.values[1])

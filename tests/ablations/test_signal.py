@@ -47,6 +47,15 @@ def test_planted_signal_and_noise_are_found(build: SimpleNamespace) -> None:
     assert found.item_se == pytest.approx(math.sqrt(0.25 / ITEMS), rel=0.05)
     assert found.signal_to_noise == pytest.approx(found.signal_sd / found.seed_sd)
     assert (found.num_arms, found.num_runs, found.num_items) == (ARMS, ARMS * SEEDS, ITEMS)
+    scores = np.array([[run.outcomes[0].score for run in arm.runs] for arm in sweep.arms])
+    means = scores.mean(axis=1)
+    within = ((scores - means[:, None]) ** 2).sum() / (ARMS * (SEEDS - 1))
+    assert found.seed_sd == pytest.approx(math.sqrt(within), rel=1e-9)
+    between = means.var(ddof=1) - within / SEEDS
+    assert found.signal_sd == pytest.approx(math.sqrt(between), rel=1e-9)
+    assert found.spread == pytest.approx(np.ptp(means), rel=1e-9)
+    above = (scores.mean() - 0.25) / found.item_se
+    assert found.above_chance == pytest.approx(above, rel=1e-9)
     assert found.decides
     assert found.reason == ""
     # 2.8 standard errors of a difference of two means

@@ -92,6 +92,11 @@ def test_every_run_has_its_own_records_in_order(engine: Engine) -> None:
     with engine.begin() as connection:
         for seed in (5, 2, 3):
             add_run(connection, seed)
+        connection.execute(
+            insert(tables.mirror).values(
+                run=run_digest(3), sweep=SWEEP, tracking_url="u", mlflow_run_id="mine", content="c"
+            )
+        )
     sweep = load_sweep(engine, SWEEP)
     (arm,) = sweep.arms
     assert [(run.world_seed, run.seed) for run in arm.runs] == [(0, 2), (1, 3), (1, 5)]
@@ -113,6 +118,7 @@ def test_every_run_has_its_own_records_in_order(engine: Engine) -> None:
         for curve in run.curves:
             np.testing.assert_array_equal(curve.tokens, [1.0, 101.0])
             np.testing.assert_array_equal(curve.values, [run.seed, run.seed])
+    assert [run.mlflow_run_id for run in arm.runs] == ["", "mine", ""]
     found, places = find_run(engine, run_digest(3))
     assert (found.digest, len(found.outcomes), found.epochs) == (run_digest(3), 4, {"math": 1.0})
     assert places == [(SWEEP, "L0")]

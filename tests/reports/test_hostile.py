@@ -43,8 +43,10 @@ def hostile_sweep(
     values = np.linspace(0, 1, 12)
     records = tuple(
         build_outcomes(HOSTILE, protocol, metric, values, benchmark=HOSTILE, samples=samples)
-        for protocol, metric in (("ppl", "accuracy"), ("generative", "accuracy"))
-    )
+        for protocol, metric in (
+            ("ppl", "accuracy"), ("generative", "accuracy"), ("ppl", HOSTILE), (HOSTILE, HOSTILE),
+        )
+    )  # fmt: skip
     manifest = {
         "teacher": HOSTILE,
         "documents_in": 3,

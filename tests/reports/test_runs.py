@@ -50,7 +50,7 @@ def test_an_item_that_only_one_of_the_two_has_is_neither_won_nor_lost(sweep: Swe
     arm = replace(arm, runs=(replace(arm.runs[0], outcomes=(other,)),))
     found = replace(found, arms=(found.arms[0], arm))
     (score,) = run_context(found, compare(found), arm, arm.runs[0], {})["scores"]
-    assert (score.won, score.lost) == (one.item_ids[:5], ())
+    assert (score.won, score.lost) == (list(one.item_ids[:5]), [])
 
 
 def test_hostile_names_of_items_are_shown_as_text(sweep: Sweep, tmp_path: Path) -> None:
