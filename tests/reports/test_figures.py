@@ -1,13 +1,16 @@
 """Pictures of points: a tip for every mark, whatever the values are."""
 
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
+from davinci.ablations.comparison import compare
 from davinci.platform.store.records import Sweep
 from davinci.reports.figures import Point, interval_panel
 from davinci.reports.palette import arm_styles
+from davinci.reports.pictures import MAX_ROWS, effect_pictures
 from davinci.reports.sheet import numerals, round_values
 from davinci.reports.svg import _with_tips
 
@@ -117,3 +120,24 @@ def test_rulers_show_round_numbers_that_can_be_told_apart(
     assert numerals(places) == shown.split(" ")
     rounding = 1e-6 * (high - low)
     assert low - rounding <= places[0] <= places[-1] <= high + rounding
+
+
+def test_a_picture_has_room_for_what_is_resolved_and_then_for_the_largest(sweep: Sweep) -> None:
+    comparison = compare(sweep)
+    metric = next(m for m in comparison.headline if any(cell.effect for cell in m.cells))
+    cell = next(cell for cell in metric.cells if cell.effect)
+    assert cell.effect is not None
+    metrics = [
+        replace(
+            metric,
+            key=metric.key._replace(benchmark=f"bench{number}x"),
+            cells=(
+                replace(cell, effect=replace(cell.effect, mean=-number / 100), resolved=number < 2),
+            ),
+        )
+        for number in range(30)
+    ]
+    (picture,) = effect_pictures(replace(comparison, metrics=tuple(metrics)), arm_styles(sweep))
+    assert picture.heading.endswith(f"({MAX_ROWS} of 30 benchmarks, the largest effects)")
+    shown = {int(found) for found in re.findall(r">bench(\d+)x<", picture.svg)}
+    assert shown == {0, 1, *range(7, 30)}

@@ -53,6 +53,15 @@ def test_an_item_that_only_one_of_the_two_has_is_neither_won_nor_lost(sweep: Swe
     assert (score.won, score.lost) == (list(one.item_ids[:5]), [])
 
 
+def test_scores_that_are_not_right_or_wrong_have_a_difference_alone(sweep: Sweep) -> None:
+    values = np.linspace(0.0, 1.0, 20)
+    found = with_answers(sweep, np.zeros(20), values)
+    arm = found.arms[1]
+    (score,) = run_context(found, compare(found), arm, arm.runs[0], {})["scores"]
+    assert score.difference == pytest.approx(0.5)
+    assert (score.won, score.lost, score.p) == ((), (), None)
+
+
 def test_hostile_names_of_items_are_shown_as_text(sweep: Sweep, tmp_path: Path) -> None:
     hostile = ('<script>alert("won")</script>', "<img src=x onerror=alert(1)>", "a\u202eb", "x & y")
     found = with_answers(sweep, np.zeros(4), np.ones(4))
