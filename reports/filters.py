@@ -162,7 +162,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "visible": visible,
     "passage": passage,
     "name": name,
-    "codes": codes,
     "size": size,
     "tokens": tokens,
     "scientific": scientific,
@@ -174,7 +173,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "p": wording.p_value,
     "metric": wording.metric_words,
     "protocol": wording.protocol_words,
-    "listed": wording.listed,
-    "settle": settle,
     "groupby_kept": groupby_kept,
 }

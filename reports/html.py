@@ -223,8 +223,6 @@ def _environment() -> Environment:
         "figure": pieces.figure,
         "estimate": pieces.estimate,
         "interval": wording.interval,
-        "repeats": wording.repeats,
-        "floor_words": wording.floor_words,
         "count": wording.count,
         "page_of": page_of,
         "against_rows": against_rows,
