@@ -63,7 +63,7 @@ Read = dict[str, Mapping[MetricKey, Scored]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spark:
-    """One curve as a small line: `points` for an SVG of 240 x 60, with its ends in numbers."""
+    """One curve as a small line: `points` for an SVG of 2400 x 600, with its ends in numbers."""
 
     name: str
     points: Markup
@@ -243,9 +243,10 @@ def _spark(curve: Curve) -> Spark | None:
         tokens = np.array([tokens[part].mean() for part in parts])
         values = np.array([values[part].mean() for part in parts])
     low, high = float(values.min()), float(values.max())
-    xs = 240 * (tokens - tokens[0]) / (tokens[-1] - tokens[0])
-    ys = 58 - 56 * (values - low) / ((high - low) or 1.0)
-    points = " ".join([f"{x:.1f},{y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True)])
+    xs = 2400 * (tokens - tokens[0]) / (tokens[-1] - tokens[0])
+    ys = 580 - 560 * (values - low) / ((high - low) or 1.0)
+    places = np.rint(np.nan_to_num(np.column_stack([xs, ys]))).astype(int).tolist()
+    points = " ".join([f"{x},{y}" for x, y in places])
     return Spark(
         name=curve.name,
         points=Markup(points),
