@@ -50,14 +50,14 @@ class Against(NamedTuple):
         return None if self.partner is None else self.score - self.partner
 
 
-class Scored(NamedTuple):
+class Result(NamedTuple):
     """One record of a run with its score."""
 
     outcomes: Outcomes
     score: float
 
 
-Read = dict[str, Mapping[MetricKey, Scored]]
+Read = dict[str, Mapping[MetricKey, Result]]
 """Digest of a run of the baseline -> its records that have items."""
 
 
@@ -123,15 +123,15 @@ def run_context(
     }
 
 
-def _scored(run: Run) -> dict[MetricKey, Scored]:
-    return {key_of(one): Scored(one, one.score) for one in run.outcomes if len(one.values)}
+def _results(run: Run) -> dict[MetricKey, Result]:
+    return {key_of(one): Result(one, one.score) for one in run.outcomes if len(one.values)}
 
 
 def _against(run: Run, partner: Run | None, read: Read) -> list[Against]:
     if partner is not None and partner.digest not in read:
-        read[partner.digest] = _scored(partner)
+        read[partner.digest] = _results(partner)
     others = read[partner.digest] if partner is not None else {}
-    ours = _scored(run)
+    ours = _results(run)
     shared = [key for key in ours if key in others]
     pairs = [(ours[key].outcomes, others[key].outcomes) for key in shared]
     changed = dict(zip(shared, _won_and_lost(pairs), strict=True))
